@@ -1,0 +1,32 @@
+"""``deploy``: project -> code -> environment -> cluster, as CI calls it on every push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cai_deploy.cli.launch import wanted_spec
+from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
+from cai_deploy.cli.outcome import show_converged
+from cai_deploy.cli.progress import Story
+from cai_deploy.cli.session import open_session
+from cai_deploy.deploy import launch
+
+
+@click.command("deploy")
+@workers_option
+@inline_option
+@config_option
+@json_option
+def command(workers: int | None, inline: bool, config: Path | None, as_json: bool) -> None:
+    """Bring code, environment and cluster to the newest commit.
+
+    Like launch, but the project's clone is first brought to the commit that you stand on (or that project.git_ref
+    names). The environment is built again only when the locked requirements changed.
+    """
+    session = open_session(config, sync_code=True)
+    spec = wanted_spec(session, workers, inline=inline)
+    with Story() as story:
+        done = launch(session.place, spec, story)
+    show_converged(session, spec, done, as_json=as_json)

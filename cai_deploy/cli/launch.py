@@ -1,0 +1,41 @@
+"""``launch``: from nothing, or from anywhere, to the cluster that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
+from cai_deploy.cli.outcome import show_converged
+from cai_deploy.cli.progress import Story
+from cai_deploy.cli.session import Session, open_session
+from cai_deploy.config import with_workers
+from cai_deploy.deploy import launch
+from cai_deploy.spec import ClusterSpec
+
+
+@click.command("launch")
+@workers_option
+@inline_option
+@config_option
+@json_option
+def command(workers: int | None, inline: bool, config: Path | None, as_json: bool) -> None:
+    """Bring the cluster up, or to its specification. Run it again at any time: it changes only what differs.
+
+    \b
+    Examples:
+      python -m cai_deploy launch --workers 2
+      python -m cai_deploy launch --config cai-deploy.yaml --json
+    """
+    session = open_session(config)
+    spec = wanted_spec(session, workers, inline=inline)
+    with Story() as story:
+        done = launch(session.place, spec, story)
+    show_converged(session, spec, done, as_json=as_json)
+
+
+def wanted_spec(session: Session, workers: int | None, *, inline: bool) -> ClusterSpec:
+    """The specification with the command line's flags on top."""
+    spec = with_workers(session.spec_to_launch(), workers)
+    return spec.model_copy(update={"launch_with": "inline"}) if inline else spec

@@ -1,0 +1,32 @@
+"""``scale``: the cluster as it was last wanted, with another number of workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cai_deploy.cli.options import config_option, json_option
+from cai_deploy.cli.outcome import show_converged
+from cai_deploy.cli.progress import Story
+from cai_deploy.cli.session import open_session
+from cai_deploy.config import with_workers
+from cai_deploy.deploy import launch
+from cai_deploy.errors import DeployError
+
+
+@click.command("scale")
+@click.option("--workers", type=click.IntRange(0, 10_000), required=True, help="The number of workers wanted.")
+@click.option("--group", help="The worker group to change. Default: the first one.")
+@config_option
+@json_option
+def command(workers: int, group: str | None, config: Path | None, as_json: bool) -> None:
+    """Change the number of workers, and nothing else."""
+    session = open_session(config)
+    applied = session.place.observe_cluster(session.configured).applied_spec
+    if applied is None:
+        raise DeployError(f"there is no cluster {session.configured.name} to scale", next_step="make it with `launch`")
+    spec = with_workers(applied, workers, group)
+    with Story() as story:
+        done = launch(session.place, spec, story)
+    show_converged(session, spec, done, as_json=as_json)

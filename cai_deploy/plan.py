@@ -1,0 +1,117 @@
+"""(wanted, observation) -> Plan. The rules of change, and nothing else.
+
+Pure: no clock, no I/O, no knowledge of any place. That is why the rules can be read, and tested, as a table: this is
+wanted, that is there, so these steps follow, for these reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from cai_deploy.errors import DeployError
+from cai_deploy.spec import HEAD
+from cai_deploy.state import (
+    Ground,
+    GroundState,
+    Node,
+    NodeState,
+    Observation,
+    Plan,
+    Step,
+    Wanted,
+    WantedGround,
+    WantedNode,
+)
+
+
+class NameTaken(DeployError):
+    """Something that is not ours has a name that we need."""
+
+
+def plan(wanted: Wanted, seen: Observation, *, overdue: Set[str] = frozenset()) -> Plan:
+    """What to do to get from ``seen`` to ``wanted``.
+
+    ``overdue`` names the nodes that have been waited for too long; they are restarted instead of waited for.
+    Raises NameTaken when a node that does not carry our mark stands where one of ours should.
+    """
+    taken = sorted(node.name for node in wanted.nodes if node.name in seen.strangers)
+    if taken:
+        raise NameTaken(
+            f"{', '.join(taken)}: the name is taken by something that this cluster does not own",
+            next_step="choose another cluster name, or delete it by hand if it is yours",
+        )
+    steps = [*_ground_steps(wanted.ground, seen), *_node_steps(wanted, seen, overdue), *_surplus_steps(wanted, seen)]
+    return Plan(tuple(sorted(steps, key=lambda step: step.phase)))
+
+
+def _ground_steps(wanted: tuple[WantedGround, ...], seen: Observation) -> Iterator[Step]:
+    there = {(ground.kind, ground.name): ground for ground in seen.ground}
+    for phase, want in enumerate(wanted):
+        step = _ground_step(want, there.get((want.kind, want.name)), phase)
+        if step:
+            yield step
+
+
+def _ground_step(want: WantedGround, have: Ground | None, phase: int) -> Step | None:
+    def step(action: str, reason: str) -> Step:
+        request = None if action == "wait" else want.request
+        return Step(action, want.kind, want.name, reason, phase, request=request)  # type: ignore[arg-type]
+
+    if have is None or have.state is GroundState.ABSENT:
+        return step("create", have.reason if have and have.reason else "does not exist")
+    if have.state is GroundState.IN_PROGRESS:
+        return step("wait", have.reason or "is being made")
+    if have.state is GroundState.FAILED:
+        return step("create", f"the last attempt failed: {have.reason}" if have.reason else "the last attempt failed")
+    if have.fingerprint != want.fingerprint:
+        return step("update", "differs from what is wanted")
+    return None
+
+
+def _node_steps(wanted: Wanted, seen: Observation, overdue: Set[str]) -> Iterator[Step]:
+    phase = len(wanted.ground)
+    there = {node.name: node for node in seen.nodes}
+    for want in wanted.nodes:
+        have = there.get(want.name)
+        step = (
+            Step("create", "node", want.name, "does not exist", phase, request=want.create)
+            if have is None
+            else _node_step(want, have, phase, overdue=want.name in overdue)
+        )
+        if step:
+            yield step
+
+
+def _node_step(want: WantedNode, have: Node, phase: int, *, overdue: bool) -> Step | None:
+    if have.state is NodeState.STOPPING:
+        return Step("wait", "node", want.name, "is stopping", phase, have.native_id)
+    if have.fingerprint != want.fingerprint:
+        reason = "its settings changed" if want.role != HEAD else "its settings changed (workers will have to rejoin)"
+        return Step("update", "node", want.name, reason, phase, have.native_id, want.update)
+    if have.state in (NodeState.STOPPED, NodeState.FAILED):
+        reason = "has failed" if have.state is NodeState.FAILED else "is stopped"
+        return Step("restart", "node", want.name, reason, phase, have.native_id)
+    if have.ready:
+        return None
+    if overdue:
+        return Step("restart", "node", want.name, f"{_not_ready(have)} for too long", phase, have.native_id)
+    return Step("wait", "node", want.name, _not_ready(have), phase, have.native_id)
+
+
+def _not_ready(have: Node) -> str:
+    if have.state is not NodeState.RUNNING:
+        return f"is {have.state.value}"
+    if not have.ray_state:
+        return "runs, but Ray does not list it"
+    return f"runs, but Ray calls it {have.ray_state}"
+
+
+def _surplus_steps(wanted: Wanted, seen: Observation) -> Iterator[Step]:
+    """What is ours and no longer wanted goes; the head last, so that workers can still say goodbye to it."""
+    names = {want.name for want in wanted.nodes}
+    phase = len(wanted.ground)
+    for have in seen.nodes:
+        if have.name not in names:
+            action = "wait" if have.state is NodeState.STOPPING else "stop"
+            reason = "is stopping" if action == "wait" else "is no longer wanted"
+            yield Step(action, "node", have.name, reason, phase + (have.role == HEAD), have.native_id)  # type: ignore[arg-type]
