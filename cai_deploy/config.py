@@ -142,7 +142,7 @@ def _allowed(problem: ErrorDetails) -> str:
         problem["msg"]
         .replace("Input should", "must")
         .replace("String should", "must")
-        .replace("a valid tuple", "a list")
+        .replace("be a valid tuple", "be a list")
     )
 
 

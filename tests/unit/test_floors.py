@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[2] / "cai_deploy"
 
 FLOORS = [
     {"errors", "shell", "clock", "layout"},
-    {"spec", "config", "source", "state", "connection", "node_settings"},
+    {"spec", "source", "connection", "node_settings"},
+    {"config", "state"},
     {"api", "render", "node", "project", "local_workspace"},
     {"plan", "places"},
     {"reconcile"},

@@ -147,6 +147,13 @@ ROWS = [
         overdue={"worker-0"},
     ),
     Row(
+        "a node that is overdue because the workspace has not started it yet is not restarted",
+        Wanted((), want("worker-0")),
+        Observation(nodes=(have("worker-0", NodeState.STARTING, ""),)),
+        ["wait node worker-0: is starting"],
+        overdue={"worker-0"},
+    ),
+    Row(
         "an overdue node that has become ready is left alone",
         Wanted((), want("worker-0")),
         Observation(nodes=(have("worker-0"),)),
