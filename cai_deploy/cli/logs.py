@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cai_deploy.cli.options import config_option
-from cai_deploy.cli.session import open_session
+from cai_deploy.session import open_session
 from cai_deploy.shell import last_lines
 
 

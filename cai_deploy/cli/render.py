@@ -9,7 +9,7 @@ import click
 from cai_deploy.cli.launch import wanted_spec
 from cai_deploy.cli.options import config_option, workers_option
 from cai_deploy.cli.output import say
-from cai_deploy.cli.session import open_session
+from cai_deploy.session import open_session
 
 
 @click.command("render")

@@ -12,9 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cai_deploy"
 
 FLOORS = [
-    {"errors", "shell", "clock", "layout"},
-    {"spec", "source", "connection", "node_settings"},
-    {"config", "state"},
+    {"errors", "clock", "layout"},
+    {"shell", "spec", "connection", "node_settings"},
+    {"config", "source", "state"},
     {"api", "render", "node", "project", "local_workspace"},
     {"plan", "places"},
     {"reconcile"},
