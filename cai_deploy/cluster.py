@@ -1,7 +1,7 @@
 """The Python API for one cluster: start it, stop it.
 
-The same journeys as the command line, for code that would rather not run a process. Script paths are paths in the project;
-without them the applications run the inline ``ray start ... --block`` command.
+The same journeys as the command line, for code that would rather not run a process. Script paths are paths in the
+project; without them the applications run the inline ``ray start ... --block`` command.
 """
 
 from __future__ import annotations

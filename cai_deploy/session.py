@@ -7,6 +7,7 @@ deployer its address and key, exactly as the environment would have.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from cai_deploy import config, source
 from cai_deploy.api.application_http import ApplicationHttp
 from cai_deploy.api.client import Client
 from cai_deploy.api.transport import Transport
-from cai_deploy.cli.output import say
 from cai_deploy.config import WorkspaceTarget
 from cai_deploy.local_workspace import process as local_workspace
 from cai_deploy.places.cai import CaiPlace
@@ -43,7 +43,9 @@ class Session:
         return self.place.observe_cluster(self.configured).applied_spec or self.configured
 
 
-def open_session(config_file: Path | None, *, sync_code: bool = False, tell: Callable[[str], None] = say) -> Session:
+def open_session(
+    config_file: Path | None, *, sync_code: bool = False, tell: Callable[[str], None] = tell_stderr
+) -> Session:
     """Open the workspace that the environment names, or the local one; the first line told says which, and why."""
     spec = config.load(config_file)
     target = config.load_target(os.environ)
@@ -55,9 +57,7 @@ def open_session(config_file: Path | None, *, sync_code: bool = False, tell: Cal
     else:
         tell(f"place: the workspace at {target.host} (from {target.found_in})")
     transport = Transport(target.host, target.api_key)
-    site = _site(
-        spec, source.find(Path.cwd()), transport.host, local=is_this_machine(transport.host), sync_code=sync_code
-    )
+    site = _site(spec, source.find(Path.cwd()), transport.host, sync_code=sync_code, tell=tell)
     place = CaiPlace(
         Client(transport),
         ApplicationHttp(transport.host, target.api_key),
@@ -74,18 +74,23 @@ def is_this_machine(host: str) -> bool:
     return host.startswith(("http://localhost:", "http://127."))
 
 
-def _site(spec: ClusterSpec, here: Source | None, host: str, *, local: bool, sync_code: bool) -> Site:
+def tell_stderr(text: str) -> None:
+    """One line of the story, where the story goes."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _site(spec: ClusterSpec, here: Source | None, host: str, *, sync_code: bool, tell: Callable[[str], None]) -> Site:
     """What the project clones: the repository that the specification names, else the one we stand in."""
     own = spec.project.git_url is None
-    url = spec.project.git_url or (_clonable(here, local=local) if here else "")
+    url = spec.project.git_url or (_clonable(here, host) if here else "")
     ref = spec.project.git_ref or (here.branch if here and own else "")
     commit = ""
     if sync_code:
         commit = here.commit if here and own and not spec.project.git_ref else source.resolve(url, ref or "HEAD")
         if here and own and here.edited:
-            say("note: edits that are not committed are not deployed")
+            tell("note: edits that are not committed are not deployed")
     return Site(host, url, ref, commit)
 
 
-def _clonable(here: Source, *, local: bool) -> str:
-    return str(here.directory) if local else here.remote
+def _clonable(here: Source, host: str) -> str:
+    return str(here.directory) if is_this_machine(host) else here.remote

@@ -10,8 +10,8 @@ from cai_deploy.cli.launch import wanted_spec
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
 from cai_deploy.cli.outcome import show_converged
 from cai_deploy.cli.progress import Story
-from cai_deploy.session import open_session
 from cai_deploy.deploy import launch
+from cai_deploy.session import open_session
 
 
 @click.command("deploy")

@@ -9,9 +9,9 @@ import click
 from cai_deploy.cli.options import config_option, json_option
 from cai_deploy.cli.output import envelope, say, show_json
 from cai_deploy.cli.progress import Story
-from cai_deploy.session import Session, open_session
 from cai_deploy.deploy import tear_down
 from cai_deploy.local_workspace import process as local_workspace
+from cai_deploy.session import Session, open_session
 
 
 @click.command("down")

@@ -9,9 +9,9 @@ import click
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
 from cai_deploy.cli.outcome import show_converged
 from cai_deploy.cli.progress import Story
-from cai_deploy.session import Session, open_session
 from cai_deploy.config import with_workers
 from cai_deploy.deploy import launch
+from cai_deploy.session import Session, open_session
 from cai_deploy.spec import ClusterSpec
 
 

@@ -6,8 +6,8 @@ import click
 
 from cai_deploy.cli.connect import connect_lines
 from cai_deploy.cli.output import envelope, say, show_json, show_nodes
-from cai_deploy.session import Session
 from cai_deploy.reconcile import Converged
+from cai_deploy.session import Session
 from cai_deploy.spec import ClusterSpec
 from cai_deploy.state import Observation
 

@@ -1,7 +1,7 @@
 """What commands show: data on stdout (a table, or one JSON document), the story on stderr.
 
-Every JSON document is an envelope of ``cluster``, ``place``, ``converged``, ``nodes`` and ``connection``, with a command's
-own keys beside them; a failure is ``{"error": {"what", "why", "next_step", "exit_code"}}``.
+Every JSON document is an envelope of ``cluster``, ``place``, ``converged``, ``nodes`` and ``connection``, with a
+command's own keys beside them; a failure is ``{"error": {"what", "why", "next_step", "exit_code"}}``.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import click
 from cai_deploy.cli.launch import wanted_spec
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
 from cai_deploy.cli.output import envelope, plan_document, show_json
-from cai_deploy.session import open_session
 from cai_deploy.deploy import preview
+from cai_deploy.session import open_session
 from cai_deploy.state import Plan
 
 CHANGES = 2

@@ -9,10 +9,10 @@ import click
 from cai_deploy.cli.options import config_option, json_option
 from cai_deploy.cli.outcome import show_converged
 from cai_deploy.cli.progress import Story
-from cai_deploy.session import open_session
 from cai_deploy.config import with_workers
 from cai_deploy.deploy import launch
 from cai_deploy.errors import DeployError
+from cai_deploy.session import open_session
 
 
 @click.command("scale")

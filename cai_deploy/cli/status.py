@@ -9,8 +9,8 @@ import click
 from cai_deploy.cli.connect import connect_lines
 from cai_deploy.cli.options import config_option, json_option
 from cai_deploy.cli.output import envelope, say, show_json, show_nodes
-from cai_deploy.session import open_session
 from cai_deploy.deploy import preview
+from cai_deploy.session import open_session
 
 
 @click.command("status")
