@@ -1,0 +1,225 @@
+"""An application's life: starting until its port answers HTTP, running until its process ends, which is a failure.
+
+The record says which generation is wanted (0 for none) and which pod there is. A request only changes what is wanted;
+one task for each application brings the pod in line, whatever happened in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from cai_deploy.local_workspace import records, rules, workloads
+from cai_deploy.local_workspace.pods import HOST_ADDRESS, Place, PodUnreachable, new_scratch
+from cai_deploy.local_workspace.store import Record, new_id
+from cai_deploy.local_workspace.workloads import PodNote
+from cai_deploy.local_workspace.workspace import Site, Workspace
+
+log = logging.getLogger("local_workspace.applications")
+KIND = "application"
+_PROBE_TIMEOUT = 2.0
+_PROBE_PAUSE = 0.1
+
+
+class Applications:
+    """Starts, stops and deletes applications."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._store = workspace.store
+        self._kicks: dict[str, asyncio.Event] = {}
+        self._doors: dict[str, Site] = {}
+
+    def create(self, project: Record, body: dict[str, Any]) -> Record:
+        """A new application, which starts at once. The project's variables are copied into it for good."""
+        environment = records.environment_of(project.shown) | (body.get("environment") or {})
+        identifier = new_id()
+        shown = records.application(identifier, body, environment)
+        record = Record(KIND, identifier, project.id, shown, {"wanted": 1, "generation": 1, "pod": None})
+        self._store.put(record)
+        self._kick(identifier)
+        return record
+
+    def start(self, identifier: str) -> Record:
+        """Start it, or start it anew when it runs."""
+        record = self._workspace.require(KIND, identifier)
+        record.inner["generation"] += 1
+        record.inner["wanted"] = record.inner["generation"]
+        _move(record, "APPLICATION_STARTING")
+        record.shown |= {"starting_at": records.now(), "running_at": None}
+        self._store.put(record)
+        self._kick(identifier)
+        return record
+
+    def stop(self, identifier: str) -> Record:
+        """Stop it; one at rest stays as it is."""
+        record = self._workspace.require(KIND, identifier)
+        if record.shown["status"] not in rules.APPLICATION_AT_REST:
+            record.inner["wanted"] = 0
+            _move(record, "APPLICATION_STOPPING")
+            self._store.put(record)
+            self._kick(identifier)
+        return record
+
+    async def delete(self, record: Record) -> None:
+        """Stop it and forget it; on return nothing of it runs."""
+        record = self._workspace.require(KIND, record.id)
+        record.inner["deleting"] = True
+        self._store.put(record)
+        self.stop(record.id)
+        await self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
+
+    def recover(self) -> None:
+        """Take up every application where a former server left it."""
+        for record in self._store.list(KIND):
+            if record.inner.get("deleting"):
+                self.stop(record.id)
+                self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
+            elif record.shown["status"] not in rules.APPLICATION_AT_REST or record.inner["pod"]:
+                self._kick(record.id)
+
+    async def stop_all(self) -> None:
+        """Bring every application to rest."""
+        identifiers = [record.id for record in self._store.list(KIND)]
+        for identifier in identifiers:
+            self.stop(identifier)
+        await asyncio.gather(*(self._workspace.finished(f"application {identifier}") for identifier in identifiers))
+
+    def pod_of(self, record: Record) -> PodNote | None:
+        """The pod that stands for the application at the moment."""
+        return PodNote(**record.inner["pod"]) if record.inner["pod"] else None
+
+    async def _delete(self, identifier: str) -> None:
+        await self._workspace.finished(f"application {identifier}")
+        self._store.delete(KIND, identifier)
+        self._kicks.pop(identifier, None)
+        self._workspace.forget(f"application {identifier}")
+
+    def _kick(self, identifier: str) -> None:
+        self._kicks.setdefault(identifier, asyncio.Event()).set()
+        self._workspace.in_background(f"application {identifier}", self._lead(identifier))
+
+    async def _lead(self, identifier: str) -> None:
+        kick = self._kicks[identifier]
+        while record := self._store.find(KIND, identifier):
+            kick.clear()
+            pod, wanted = self.pod_of(record), record.inner["wanted"]
+            if pod and pod.generation != wanted:
+                await self._workspace.pods.stop(pod.name, self._workspace.settings.stop_grace)
+                await self._clear(identifier, pod)
+            elif not wanted:
+                if record.shown["status"] == "APPLICATION_STOPPING":
+                    _move(record, "APPLICATION_STOPPED")
+                    record.shown["stopped_at"] = records.now()
+                    self._store.put(record)
+                return
+            elif pod:
+                await self._follow(record, pod, kick)
+            else:
+                await self._start_pod(record)
+
+    async def _start_pod(self, record: Record) -> None:
+        generation = record.inner["wanted"]
+        place = self._workspace.pods.new_place()
+        pod = PodNote(f"{record.id}-{generation}", generation, place.address, place.port, new_scratch())
+        record.inner["pod"] = pod.stored()
+        self._store.put(record)  # before the start: a crash in between must not leave a pod that nobody knows
+        own = records.environment_of(record.shown)
+        try:
+            script = record.shown["script"]
+            spec = await workloads.pod_spec(self._workspace, record.shown, script, record.project_id, pod, own)
+            await self._workspace.pods.start(spec, walled=True)
+        except Exception as error:
+            log.exception("application %s: no pod", record.id)
+            _note(self._workspace.home.workload_log(record.id), f"the pod could not start: {error}")
+            await self._clear(record.id, pod)
+            self._fail(record.id, generation)
+
+    async def _follow(self, record: Record, pod: PodNote, kick: asyncio.Event) -> None:
+        """Wait until the pod answers, ends, or something else is wanted."""
+        await self._open_door(pod)
+        ended = asyncio.create_task(self._workspace.pods.wait_for_end(pod.name))
+        kicked = asyncio.create_task(kick.wait())
+        waiting: set[asyncio.Task[Any]] = {ended, kicked}
+        if record.shown["status"] == "APPLICATION_STARTING":
+            waiting.add(asyncio.create_task(self._until_it_answers(pod)))
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if ended in done:
+            await self._clear(record.id, pod)
+            self._fail(record.id, pod.generation)
+        elif kicked not in done:
+            record = self._workspace.require(KIND, record.id)
+            if record.inner["wanted"] == pod.generation:
+                _move(record, "APPLICATION_RUNNING")
+                record.shown["running_at"] = records.now()
+                self._store.put(record)
+
+    def _fail(self, identifier: str, generation: int) -> None:
+        record = self._workspace.require(KIND, identifier)
+        if record.inner["wanted"] == generation:
+            record.inner["wanted"] = 0
+            _move(record, "APPLICATION_FAILED")
+            record.shown["stopped_at"] = records.now()
+            self._store.put(record)
+
+    async def _open_door(self, pod: PodNote) -> None:
+        """A pod with a network of its own finds the API where its CDSW_API_URL says: on its own loopback."""
+        if pod.name in self._doors or self._workspace.serve_on is None:
+            return
+        if inside := await self._workspace.pods.listener(pod.name, self._workspace.port):
+            self._doors[pod.name] = self._workspace.serve_on(inside)
+            await self._doors[pod.name].start()
+
+    async def _clear(self, identifier: str, pod: PodNote) -> None:
+        if door := self._doors.pop(pod.name, None):
+            await door.stop()
+        await self._workspace.pods.clear(pod.name, identifier, pod.scratch)
+        record = self._workspace.require(KIND, identifier)
+        record.inner["pod"] = None
+        self._store.put(record)
+
+    async def _until_it_answers(self, pod: PodNote) -> None:
+        while not await self._answers(pod.name, pod.place):
+            await asyncio.sleep(_PROBE_PAUSE)
+
+    async def _answers(self, name: str, place: Place) -> bool:
+        """Whether something speaks HTTP there; any status will do."""
+        try:
+            made = await self._workspace.pods.socket_into(name)
+        except PodUnreachable:
+            return False
+        made.setblocking(False)
+        try:
+            return await asyncio.wait_for(_speaks_http(made, place.port), _PROBE_TIMEOUT)
+        except (OSError, asyncio.TimeoutError):
+            return False
+        finally:
+            made.close()
+
+
+async def _speaks_http(made: Any, port: int) -> bool:
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(made, (HOST_ADDRESS, port))
+    request = f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: workspace-probe\r\nConnection: close\r\n\r\n"
+    await loop.sock_sendall(made, request.encode())
+    return (await loop.sock_recv(made, 64)).startswith(b"HTTP/")
+
+
+def _move(record: Record, state: str) -> None:
+    current = record.shown["status"]
+    if current != state and not rules.may_follow(current, state):
+        raise ValueError(f"application {record.id}: {state} cannot follow {current}")
+    record.shown["status"] = state
+    record.shown["updated_at"] = records.now()
+
+
+def _note(path: Path, text: str) -> None:
+    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(f"--- {text}\n")

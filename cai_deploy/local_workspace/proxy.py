@@ -1,0 +1,157 @@
+"""Brings requests for ``<subdomain>.localhost`` to the application's port in its pod, as the ingress of a workspace.
+
+Bodies stream both ways and websockets pass. The workspace's key opens the door and stays outside: the application
+never sees it. It knows nothing of the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from cai_deploy.local_workspace.pods import HOST_ADDRESS, PodUnreachable
+from cai_deploy.local_workspace.routes.http import APPLICATIONS, WORKSPACE, Handler, carries_key, error_response
+from cai_deploy.local_workspace.store import Record
+from cai_deploy.local_workspace.workloads import PodNote
+
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_WEBSOCKET = {"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"}
+_UNTOUCHED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+@web.middleware
+async def ingress(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Requests whose host is an application's go there, all others to the API."""
+    subdomain = _first_label(request.host)
+    if subdomain is None:
+        return await handler(request)
+    record = _application(request, subdomain)
+    if record is None:
+        if request.host.partition(":")[0].endswith(".localhost"):
+            return error_response(HTTPStatus.NOT_FOUND, f"there is no application at '{subdomain}'")
+        return await handler(request)
+    if not record.shown["bypass_authentication"] and not carries_key(request):
+        return error_response(HTTPStatus.UNAUTHORIZED, "the API key is missing or not valid")
+    pod = request.app[APPLICATIONS].pod_of(record)
+    if pod is None or record.shown["status"] not in {"APPLICATION_RUNNING", "APPLICATION_STARTING"}:
+        return _unavailable(subdomain, record.shown["status"])
+    try:
+        return await _forward(request, pod)
+    except (PodUnreachable, aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:
+        return _unavailable(subdomain, str(error))
+
+
+def _first_label(host: str) -> str | None:
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        label, dot, _ = name.partition(".")
+        return label.lower() if dot else None
+    return None
+
+
+def _application(request: web.Request, subdomain: str) -> Record | None:
+    records = request.app[WORKSPACE].store.list("application")
+    return next((record for record in records if record.shown["subdomain"] == subdomain), None)
+
+
+def _unavailable(subdomain: str, why: str) -> web.Response:
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"application '{subdomain}' does not answer: {why}")
+
+
+async def _forward(request: web.Request, pod: PodNote) -> web.StreamResponse:
+    made = await request.app[WORKSPACE].pods.socket_into(pod.name)
+    made.setblocking(False)
+    connector = aiohttp.TCPConnector(socket_factory=lambda _: made, force_close=True)
+    url = URL(f"http://{HOST_ADDRESS}:{pod.port}{request.raw_path}", encoded=True)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+    try:
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        ) as session:
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                return await _websocket(request, session, url)
+            return await _plain(request, session, url)
+    finally:
+        made.close()
+
+
+def _headers(request: web.Request) -> list[tuple[str, str]]:
+    dropped = _HOP_BY_HOP | {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
+    if carries_key(request):
+        dropped.add("authorization")
+    kept = [(name, value) for name, value in request.headers.items() if name.lower() not in dropped]
+    return [
+        *kept,
+        ("X-Forwarded-For", request.remote or ""),
+        ("X-Forwarded-Host", request.host),
+        ("X-Forwarded-Proto", "http"),
+    ]
+
+
+async def _plain(request: web.Request, session: aiohttp.ClientSession, url: URL) -> web.StreamResponse:
+    async with session.request(
+        request.method,
+        url,
+        headers=_headers(request),
+        data=request.content if request.body_exists else None,
+        allow_redirects=False,
+        skip_auto_headers=_UNTOUCHED,
+    ) as answer:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        for name, value in answer.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                response.headers.add(name, value)
+        await response.prepare(request)
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+async def _websocket(request: web.Request, session: aiohttp.ClientSession, url: URL) -> web.StreamResponse:
+    protocols = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
+    headers = [(name, value) for name, value in _headers(request) if name.lower() not in _WEBSOCKET]
+    try:
+        inner = await session.ws_connect(
+            url, headers=dict(headers), protocols=protocols, max_msg_size=0, autoclose=False
+        )
+    except aiohttp.WSServerHandshakeError as error:
+        return error_response(error.status, f"the application refused the websocket: {error.message}")
+    outer = web.WebSocketResponse(protocols=[inner.protocol] if inner.protocol else (), max_msg_size=0, autoclose=False)
+    await outer.prepare(request)
+    pumps = {asyncio.create_task(_pump(inner, outer)), asyncio.create_task(_pump(outer, inner))}
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        await inner.close(code=outer.close_code or 1001)
+        await outer.close(code=inner.close_code or 1001)
+    return outer
+
+
+async def _pump(source: Any, target: Any) -> None:
+    async for message in source:
+        if message.type is aiohttp.WSMsgType.TEXT:
+            await target.send_str(message.data)
+        elif message.type is aiohttp.WSMsgType.BINARY:
+            await target.send_bytes(message.data)

@@ -1,0 +1,12 @@
+"""The API's paths: read a request, ask the rules, hand over to a life-cycle, show a record. No decisions in here."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from cai_deploy.local_workspace.routes import applications, files, jobs, projects, runtimes
+
+
+def all_routes() -> list[web.RouteDef]:
+    """Every route of the workspace."""
+    return [*projects.ROUTES, *files.ROUTES, *jobs.ROUTES, *applications.ROUTES, *runtimes.ROUTES]
