@@ -22,6 +22,7 @@ from cai_deploy.local_workspace.workloads import PodNote
 
 _HOP_BY_HOP = {
     "connection",
+    "expect",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
@@ -49,7 +50,7 @@ async def ingress(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not record.shown["bypass_authentication"] and not carries_key(request):
         return error_response(HTTPStatus.UNAUTHORIZED, "the API key is missing or not valid")
     pod = request.app[APPLICATIONS].pod_of(record)
-    if pod is None or record.shown["status"] not in {"APPLICATION_RUNNING", "APPLICATION_STARTING"}:
+    if pod is None or record.shown["status"] != "APPLICATION_RUNNING":
         return _unavailable(subdomain, record.shown["status"])
     try:
         return await _forward(request, pod)

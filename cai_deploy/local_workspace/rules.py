@@ -81,14 +81,18 @@ def check_id(field: str, value: str) -> None:
         raise bad_request(f"Problem with field {field}: value length must be {ID_LENGTH} runes")
 
 
-def path_in_project(root: Path, path: str) -> Path:
-    """The file that ``path`` means. Refuses what lies outside ``root``, through a symbolic link too."""
+def path_in_project(root: Path, path: str, *, follow: bool = True) -> Path:
+    """The file that ``path`` means. Refuses what lies outside ``root``, through a symbolic link too.
+
+    With ``follow=False`` a link itself is meant, wherever it leads.
+    """
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\0" in path:
         raise bad_request(f"Problem with field Path: '{path}' is not a path below the project directory")
     target = root / pure
     real_root = root.resolve()
-    if real_root not in (target.resolve(), *target.resolve().parents):
+    real = target.resolve() if follow or target == root else target.parent.resolve()
+    if real_root not in (real, *real.parents):
         raise bad_request(f"Problem with field Path: '{path}' leads out of the project directory")
     return target
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cai_deploy.local_workspace import engine, environment, records, rules
+from cai_deploy.local_workspace import engine, environment, rules
 from cai_deploy.local_workspace.kubelet.messages import PodSpec
 from cai_deploy.local_workspace.pods import Place
 from cai_deploy.local_workspace.runtimes import Runtime
@@ -60,7 +60,7 @@ async def pod_spec(
     note: PodNote,
     *layers: Mapping[str, str],
 ) -> PodSpec:
-    """The pod for an application or run (``shown``) of a project."""
+    """The pod for an application or run (``shown``) of a project; later ``layers`` of variables win."""
     project = workspace.require("project", project_id).shown
     project_dir = workspace.home.project(project_id)
     runtime = await workspace.runtime(shown["runtime_identifier"])
@@ -82,10 +82,11 @@ async def pod_spec(
     return PodSpec(
         name=note.name,
         argv=argv(runtime, project_dir, script),
-        env=environment.workload_environment(facts, records.environment_of(project), *layers),
+        env=environment.workload_environment(facts, *layers),
         cwd=str(project_dir),
         log=str(workspace.home.workload_log(shown["id"])),
         hostname=shown.get("subdomain", ""),
         address=note.address,
+        scratch=note.scratch,
         shm_bytes=max(SMALLEST_SHM, environment.memory_bytes(shown, SHM_SHARE)),
     )

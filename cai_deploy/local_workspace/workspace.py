@@ -83,6 +83,7 @@ class Workspace:
             work.close()
             return current
         task = self._tasks[key] = asyncio.create_task(_logged(key, work), name=key)
+        task.add_done_callback(lambda done: self._tasks.pop(key) if self._tasks.get(key) is done else None)
         return task
 
     async def finished(self, key: str) -> None:
@@ -91,15 +92,18 @@ class Workspace:
         if task:
             await asyncio.wait([task])
 
-    def forget(self, key: str) -> None:
-        """Drop a finished task."""
-        self._tasks.pop(key, None)
+    async def cancel(self, key: str) -> None:
+        """End the task for ``key`` where it stands."""
+        if task := self._tasks.get(key):
+            task.cancel()
+            await asyncio.wait([task])
 
     async def cancel_tasks(self) -> None:
         """End all background work where it stands."""
-        for task in self._tasks.values():
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _logged(key: str, work: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,10 @@ PodState = Literal["running", "ended"]
 
 @dataclass(frozen=True)
 class PodSpec:
-    """One pod to run. ``address`` and ``shm_bytes`` count in an isolated kubelet only."""
+    """One pod to run. ``address`` and ``shm_bytes`` count in an isolated kubelet only.
+
+    ``scratch`` is a directory that goes away with the pod.
+    """
 
     name: str
     argv: list[str]
@@ -26,6 +29,7 @@ class PodSpec:
     hostname: str = ""
     address: str = ""
     shm_bytes: int = 0
+    scratch: str = ""
 
 
 @dataclass

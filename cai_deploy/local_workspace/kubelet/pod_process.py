@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import socket
 import sys
 import traceback
 from typing import NoReturn
@@ -61,30 +63,26 @@ def _isolated(spec: PodSpec, ready: int, go: int) -> NoReturn:
         os._exit(COULD_NOT_START)
     first = os.fork()
     if first:
-        _guard(first)
+        _guard(first, spec.scratch)
     kernel.signal_on_parents_death(signal.SIGKILL)
     os.close(ready)
     os.close(go)
     kernel.make_mounts_private()
     kernel.mount("proc", "/proc")
     kernel.mount("tmpfs", "/dev/shm", f"size={spec.shm_bytes},mode=1777")  # noqa: S108 - the pod's own
-    with contextlib.suppress(ValueError):
-        _set_hostname(spec.hostname)
+    if spec.hostname:
+        socket.sethostname(spec.hostname[:63])
     network.configure_pod(spec.address)
     _first_process(spec, isolated=True)
 
 
-def _set_hostname(name: str) -> None:
-    import socket
-
-    socket.sethostname(name[:63])
-
-
-def _guard(first: int) -> NoReturn:
+def _guard(first: int, scratch: str) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGTERM))
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(first, signal.SIGKILL))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
-    os._exit(exit_code(os.waitpid(first, 0)[1]))
+    code = exit_code(os.waitpid(first, 0)[1])
+    _clean(scratch)
+    os._exit(code)
 
 
 def _first_process(spec: PodSpec, *, isolated: bool) -> NoReturn:
@@ -105,6 +103,7 @@ def _first_process(spec: PodSpec, *, isolated: bool) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
     if not isolated:  # the end of a PID namespace's first process is the end of the others anyway
         members.end_all(lambda: members.descendants(os.getpid()) | members.marked(spec.env[members.WORKLOAD_ID]))
+        _clean(spec.scratch)
     os._exit(code)
 
 
@@ -120,6 +119,11 @@ def _exec(spec: PodSpec) -> NoReturn:
         traceback.print_exc()
         sys.stderr.flush()
     os._exit(COULD_NOT_START)
+
+
+def _clean(scratch: str) -> None:
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _send(pid: int, number: signal.Signals) -> None:

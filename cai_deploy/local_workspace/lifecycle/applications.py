@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from cai_deploy.local_workspace import records, rules, workloads
-from cai_deploy.local_workspace.pods import HOST_ADDRESS, Place, PodUnreachable, new_scratch
+from cai_deploy.local_workspace.lifecycle.probe import until_it_answers
+from cai_deploy.local_workspace.pods import new_scratch
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workloads import PodNote
 from cai_deploy.local_workspace.workspace import Site, Workspace
 
 log = logging.getLogger("local_workspace.applications")
 KIND = "application"
-_PROBE_TIMEOUT = 2.0
-_PROBE_PAUSE = 0.1
 
 
 class Applications:
@@ -96,7 +95,6 @@ class Applications:
         await self._workspace.finished(f"application {identifier}")
         self._store.delete(KIND, identifier)
         self._kicks.pop(identifier, None)
-        self._workspace.forget(f"application {identifier}")
 
     def _kick(self, identifier: str) -> None:
         self._kicks.setdefault(identifier, asyncio.Event()).set()
@@ -145,7 +143,7 @@ class Applications:
         kicked = asyncio.create_task(kick.wait())
         waiting: set[asyncio.Task[Any]] = {ended, kicked}
         if record.shown["status"] == "APPLICATION_STARTING":
-            waiting.add(asyncio.create_task(self._until_it_answers(pod)))
+            waiting.add(asyncio.create_task(until_it_answers(self._workspace.pods, pod)))
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -184,32 +182,6 @@ class Applications:
         record = self._workspace.require(KIND, identifier)
         record.inner["pod"] = None
         self._store.put(record)
-
-    async def _until_it_answers(self, pod: PodNote) -> None:
-        while not await self._answers(pod.name, pod.place):
-            await asyncio.sleep(_PROBE_PAUSE)
-
-    async def _answers(self, name: str, place: Place) -> bool:
-        """Whether something speaks HTTP there; any status will do."""
-        try:
-            made = await self._workspace.pods.socket_into(name)
-        except PodUnreachable:
-            return False
-        made.setblocking(False)
-        try:
-            return await asyncio.wait_for(_speaks_http(made, place.port), _PROBE_TIMEOUT)
-        except (OSError, asyncio.TimeoutError):
-            return False
-        finally:
-            made.close()
-
-
-async def _speaks_http(made: Any, port: int) -> bool:
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(made, (HOST_ADDRESS, port))
-    request = f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: workspace-probe\r\nConnection: close\r\n\r\n"
-    await loop.sock_sendall(made, request.encode())
-    return (await loop.sock_recv(made, 64)).startswith(b"HTTP/")
 
 
 def _move(record: Record, state: str) -> None:

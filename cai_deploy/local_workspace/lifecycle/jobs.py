@@ -103,12 +103,13 @@ class Jobs:
         pod = PodNote(f"{identifier}-1", 1, HOST_ADDRESS, APPLICATION_PORT, new_scratch())
         record.inner["pod"] = pod.stored()
         self._store.put(record)
-        shown, own = record.shown, records.environment_of(job.shown)
-        arguments = {"JOB_ARGUMENTS": shown["arguments"]}
-        per_run = records.environment_of(shown)
+        project = self._workspace.require("project", record.project_id)
+        shown = record.shown
+        layers = [records.environment_of(each) for each in (project.shown, job.shown, shown)]
+        layers.append({"JOB_ARGUMENTS": shown["arguments"]})
         try:
             spec = await workloads.pod_spec(
-                self._workspace, shown, job.shown["script"], record.project_id, pod, own, per_run, arguments
+                self._workspace, shown, job.shown["script"], record.project_id, pod, *layers
             )
             await self._workspace.pods.start(spec, walled=False)
         except Exception:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
 import shutil
 from typing import Any
 
-from cai_deploy.errors import CommandFailed
 from cai_deploy.local_workspace import records
+from cai_deploy.local_workspace.git import CloneFailed, clone
 from cai_deploy.local_workspace.lifecycle.applications import Applications
 from cai_deploy.local_workspace.lifecycle.jobs import Jobs
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workspace import Workspace
-from cai_deploy.shell import run
 
 log = logging.getLogger("local_workspace.projects")
-CLONE_TIMEOUT = 900.0
 
 
 class Projects:
@@ -34,6 +30,7 @@ class Projects:
         identifier = new_id()
         inner = {"git_url": body.get("git_url") or "", "git_ref": body.get("git_ref") or ""}
         record = Record("project", identifier, identifier, records.project(identifier, body), inner)
+        self._workspace.home.project(identifier).mkdir(mode=0o700, parents=True)
         self._workspace.store.put(record)
         self._fill_in_background(record)
         return record
@@ -54,7 +51,7 @@ class Projects:
 
     async def _delete(self, project_id: str) -> None:
         store = self._workspace.store
-        await self._workspace.finished(f"project {project_id}")
+        await self._workspace.cancel(f"project {project_id}")
         ends = [self._applications.delete(record) for record in store.list("application", project_id)]
         ends += [self._jobs.delete(record) for record in store.list("job", project_id)]
         await asyncio.gather(*ends)
@@ -67,35 +64,16 @@ class Projects:
     async def _fill(self, project_id: str) -> None:
         record = self._workspace.require("project", project_id)
         directory = self._workspace.home.project(project_id)
-        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
-        directory.mkdir(mode=0o700, parents=True)
         status = "success"
         if url := record.inner["git_url"]:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+            directory.mkdir(mode=0o700)
             try:
-                await asyncio.to_thread(clone, url, record.inner["git_ref"], str(directory))
-            except CommandFailed as error:
+                await clone(url, record.inner["git_ref"], directory)
+            except CloneFailed as error:
                 status = "failure"
-                log.warning("project %s: git failed: %s", project_id, without_credentials(error.output_tail))
+                log.warning("project %s: git failed: %s", project_id, error)
         record = self._workspace.require("project", project_id)
         record.shown["creation_status"] = status
         record.shown["updated_at"] = records.now()
         self._workspace.store.put(record)
-
-
-def clone(url: str, ref: str, directory: str) -> None:
-    """Clone ``url`` and check out a branch, a tag or a commit. Never asks anybody for a password."""
-    environment = {
-        **os.environ,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
-    }
-    run(["git", "clone", "--quiet", "--", url, directory], env=environment, timeout=CLONE_TIMEOUT)
-    if ref:
-        # A ref may look like an option; git's own check refuses such names, and so does --end-of-options.
-        command = ["git", "-C", directory, "checkout", "--quiet", "--end-of-options", ref]
-        run(command, env=environment, timeout=CLONE_TIMEOUT)
-
-
-def without_credentials(text: str) -> str:
-    """Text with user and password cut out of every address in it."""
-    return re.sub(r"://[^/@\s]+@", "://", text)

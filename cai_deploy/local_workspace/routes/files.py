@@ -21,17 +21,17 @@ def _root(request: web.Request) -> Path:
     return workspace.home.project(workspace.require("project", request.match_info["project_id"]).id)
 
 
-def _existing(request: web.Request) -> Path:
+def _existing(request: web.Request, *, follow: bool = True) -> Path:
     # In a web path a leading slash means the project's root: clients ask for "%2F".
     path = request.match_info.get("path", "").lstrip("/")
-    target = rules.path_in_project(_root(request), path or ".")
+    target = rules.path_in_project(_root(request), path or ".", follow=follow)
     if not os.path.lexists(target):
         raise rules.not_found(f"file '{path}'")
     return target
 
 
 def _below_root(request: web.Request) -> Path:
-    target = _existing(request)
+    target = _existing(request, follow=False)
     if target == _root(request):
         raise rules.bad_request("Problem with field Path: the project directory itself cannot be changed")
     return target
@@ -53,6 +53,9 @@ async def list_files(request: web.Request) -> web.Response:
 async def upload(request: web.Request) -> web.Response:
     """POST files: the name of each part is a target path. What is there already stays as it is."""
     root = _root(request)
+    project = request.app[WORKSPACE].require("project", request.match_info["project_id"])
+    if project.shown["creation_status"] == "creating" and project.inner["git_url"]:
+        raise rules.bad_request("the project is still being created")
     if not request.content_type.startswith("multipart/"):
         raise rules.bad_request("a multipart/form-data body is expected")
     reader = await request.multipart()
@@ -70,13 +73,13 @@ async def _store(part: BodyPartReader, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.parent / f".upload-{secrets.token_hex(4)}"
-        with draft.open("xb") as file:
-            while chunk := await part.read_chunk(1 << 18):
-                file.write(part.decode(chunk))
         try:
+            with draft.open("xb") as file:
+                while chunk := await part.read_chunk(1 << 18):
+                    file.write(part.decode(chunk))
             _link_where_free(draft, target)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise rules.bad_request(f"Problem with field Path: {target.name} is below a file") from error
 

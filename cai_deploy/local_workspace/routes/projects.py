@@ -61,6 +61,8 @@ async def create(request: web.Request) -> web.Response:
         raise rules.bad_request("Problem with field Name: value length must be at least 1 runes")
     if body.get("template") == "git" and not body.get("git_url"):
         raise rules.bad_request("Problem with field GitUrl: a git project needs an address to clone from")
+    if (body.get("git_ref") or "").startswith("-"):
+        raise rules.bad_request("Problem with field GitRef: not a branch, tag or commit")
     return show(request.app[PROJECTS].create(body).shown)
 
 

@@ -65,8 +65,10 @@ async def list_groups(request: web.Request) -> web.Response:
         "autoscale_max": 1,
         "rg_updated_at": None,
     }
-    # Operator values ("isnull:true", "gt:0") ask for accelerators or for jobs: one group answers both.
-    return show_page(request, "resource_group", [group], set())
+    # This list is asked with operators: {"gpu_count": "gt:0"} wants accelerators, and there are none.
+    asked = request.query.get("search_filter", request.query.get("searchFilter", ""))
+    wants_accelerators = "gt:" in asked or "isnull:false" in asked or "eq:false" in asked
+    return show({"resource_group": [] if wants_accelerators else [group], "next_page_token": ""})
 
 
 async def list_profiles(request: web.Request) -> web.Response:
