@@ -32,7 +32,7 @@ def plan(wanted: Wanted, seen: Observation, *, overdue: Set[str] = frozenset()) 
     """What to do to get from ``seen`` to ``wanted``.
 
     ``overdue`` names the nodes that have been waited for too long; those that run are restarted instead of waited for.
-    One that is still starting is not: its pod may wait for a machine, and a restart would send it to the end of the queue.
+    One that is still starting is not: its pod may wait for a machine, and a restart would put it last in the queue.
     Raises NameTaken when a node that does not carry our mark stands where one of ours should.
     """
     taken = sorted(node.name for node in wanted.nodes if node.name in seen.strangers)

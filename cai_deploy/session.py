@@ -43,6 +43,11 @@ class Session:
         return self.place.observe_cluster(self.configured).applied_spec or self.configured
 
 
+def tell_stderr(text: str) -> None:
+    """One line of the story, where the story goes."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def open_session(
     config_file: Path | None, *, sync_code: bool = False, tell: Callable[[str], None] = tell_stderr
 ) -> Session:
@@ -72,11 +77,6 @@ def open_session(
 def is_this_machine(host: str) -> bool:
     """Whether a workspace runs here, and so can clone a directory."""
     return host.startswith(("http://localhost:", "http://127."))
-
-
-def tell_stderr(text: str) -> None:
-    """One line of the story, where the story goes."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _site(spec: ClusterSpec, here: Source | None, host: str, *, sync_code: bool, tell: Callable[[str], None]) -> Site:

@@ -1,0 +1,158 @@
+"""Real runs of the command line: a clone of this repository, a local workspace of its own, real Ray in real pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+ORDINARY_USER = "nobody"
+
+SPECIFICATION = """
+# Small nodes, so that a cluster fits on two cores.
+head: {cpu: 1, memory_gb: 2}
+workers: [{replicas: 2, cpu: 1, memory_gb: 2}]
+timeouts: {launch: 240, join: 120, stop: 10}
+"""
+
+
+@dataclass
+class Ran:
+    """One finished command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.stdout)
+
+
+@dataclass
+class Shell:
+    """A person at a shell in a checkout, with a local workspace of their own."""
+
+    checkout: Path
+    home: Path
+    pod_mode: str = ""
+    user: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def argv(self, *arguments: str) -> list[str]:
+        command = [sys.executable, "-m", "cai_deploy", *arguments]
+        if not self.user:
+            return command
+        who = pwd.getpwnam(self.user)
+        return ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups", "--", *command]
+
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CML_", "CDSW_"))}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        kept |= {"CAI_DEPLOY_HOME": str(self.home), "NO_COLOR": "1", **self.environ}
+        if self.pod_mode:
+            kept["CAI_DEPLOY_POD_MODE"] = self.pod_mode
+        if self.user:
+            kept["HOME"] = str(self.home)
+        return kept
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.argv(*arguments),
+            cwd=self.checkout,
+            env=self.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 400) -> Ran:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=timeout)
+        print(f"$ cai_deploy {' '.join(arguments)}\n{err}{out}(status {process.returncode})")
+        return Ran(process.returncode, out, err)
+
+    def ok(self, *arguments: str) -> Ran:
+        ran = self.run(*arguments)
+        assert ran.status == 0, ran.stderr
+        return ran
+
+    def status(self) -> dict[str, Any]:
+        return self.ok("status", "--json").json()
+
+    def commit(self, path: str, text: str) -> str:
+        """Write a file in the checkout and commit it."""
+        (self.checkout / path).write_text(text)
+        git(self.checkout, "add", path)
+        git(self.checkout, "commit", "-qm", f"change {path}")
+        return git(self.checkout, "rev-parse", "HEAD").strip()
+
+    def processes(self) -> list[int]:
+        """Every process that belongs to this workspace: its server, its supervisors, and all that runs in it."""
+        mark = str(self.home).encode()
+        found = []
+        for directory in Path("/proc").iterdir():
+            if not directory.name.isdigit() or int(directory.name) == os.getpid():
+                continue
+            try:
+                told = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark in told:
+                found.append(int(directory.name))
+        return found
+
+
+def git(directory: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "-C", str(directory), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def poll(what: str, check: Callable[[], object], deadline: float = 30.0) -> None:
+    """Look until ``check`` is true; fails with ``what`` after ``deadline`` seconds."""
+    end = time.monotonic() + deadline
+    while not check():
+        assert time.monotonic() < end, f"not in {deadline:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def person() -> Iterator[Callable[..., Shell]]:
+    """Makes a person with a fresh checkout and a fresh workspace, and cleans up behind them."""
+    made: list[Shell] = []
+
+    def make(*, pod_mode: str = "", user: str = "", specification: str = SPECIFICATION) -> Shell:
+        root = Path(tempfile.mkdtemp(prefix="cai-e2e-", dir="/tmp"))
+        root.chmod(0o755)
+        checkout, home = root / "checkout", root / "home"
+        subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(checkout)], check=True)
+        home.mkdir()
+        shell = Shell(checkout, home, pod_mode, user)
+        made.append(shell)
+        shell.commit("cai-deploy.yaml", specification)
+        if user:
+            who = pwd.getpwnam(user)
+            subprocess.run(["chown", "-R", f"{who.pw_uid}:{who.pw_gid}", str(root)], check=True)
+        return shell
+
+    yield make
+    for shell in made:
+        shell.run("workspace", "stop")
+        left = shell.processes()
+        shutil.rmtree(shell.checkout.parent, ignore_errors=True)
+        assert not left, f"processes are left: {left}"

@@ -1,0 +1,176 @@
+"""The main journey, as root in pods, as an ordinary user in pods, and with loopback addresses alone.
+
+Every command is run twice: the second time says that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Shell, poll
+from tests.e2e.jobs import SPREAD, run_ray_job
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+Person = Callable[..., Shell]
+
+
+def can_make_pods(user: str = "") -> bool:
+    """Whether this host lets ``user`` (or us) make the namespaces of a pod."""
+    unshare = ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc"]
+    if user or os.geteuid() != 0:
+        unshare += ["--user", "--map-root-user"]
+    if user:
+        unshare = ["setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups", *unshare]
+    return shutil.which("ip") is not None and subprocess.run([*unshare, "ip", "link"], check=False).returncode == 0
+
+
+def interpreter_is_readable_by_others() -> bool:
+    """An ordinary user cannot run a Python that lies below somebody's private home."""
+    import sys
+
+    parents = {*Path(sys.executable).parents, *Path(sys.executable).resolve().parents, *Path(sys.base_prefix).parents}
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in parents)
+
+
+def three_alive(shell: Shell) -> dict[str, str]:
+    """Three nodes ALIVE, by status; their native ids by name."""
+    status = shell.status()
+    assert set(status) >= {"cluster", "place", "converged", "nodes", "connection"}
+    assert (status["cluster"], status["place"], status["converged"]) == ("ray", "cai", True)
+    assert [node["name"] for node in status["nodes"]] == ["head", "worker-0", "worker-1"]
+    assert {node["ray_state"] for node in status["nodes"]} == {"ALIVE"}
+    assert {node["state"] for node in status["nodes"]} == {"running"}
+    assert len({node["address"] for node in status["nodes"]}) == 3, "every node has an address of its own"
+    assert status["connection"]["gcs_address"].startswith(status["nodes"][0]["address"])
+    return {node["name"]: node["native_id"] for node in status["nodes"]}
+
+
+def journey(shell: Shell) -> None:
+    first = shell.ok("launch", "--workers", "2")
+    assert "3 nodes ALIVE" in first.stderr
+    ids = three_alive(shell)
+
+    again = shell.ok("launch", "--workers", "2")
+    assert "nothing to do: 3 nodes ALIVE" in again.stderr
+    assert three_alive(shell) == ids
+
+    placed = run_ray_job(shell, SPREAD)
+    assert set(placed) >= {"worker-0", "worker-1"}, "a task ran on each worker"
+
+    scaled = shell.ok("scale", "--workers", "3", "--json").json()
+    assert scaled["steps"] == [
+        "update specification .cai-deploy/clusters/ray/spec.json: differs from what is wanted",
+        "create node worker-2: does not exist",
+    ]
+    assert {node["name"]: node["native_id"] for node in scaled["nodes"]}.items() > ids.items()
+    assert "nothing to do" in shell.ok("scale", "--workers", "3").stderr
+
+    back = shell.ok("scale", "--workers", "2", "--json").json()
+    assert back["steps"][-1] == "stop node worker-2: is no longer wanted"
+    assert three_alive(shell) == ids
+
+    assert "3 nodes removed" in shell.ok("down").stderr
+    poll("every process is gone", lambda: not shell.processes())
+    assert "nothing to do" in shell.ok("down").stderr
+    poll("every process is gone again", lambda: not shell.processes())
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(not can_make_pods(), reason="this host lets nobody make network namespaces")
+def test_as_root_in_pods(person: Person) -> None:
+    namespaces = network_namespaces()
+    journey(person(pod_mode="root"))
+    assert network_namespaces() <= namespaces, "no namespace is left"
+
+
+@pytest.mark.userns
+def test_as_an_ordinary_user_in_pods(person: Person) -> None:
+    user = ordinary_user()
+    if not can_make_pods(user):
+        pytest.skip("this host forbids unprivileged user namespaces")
+    journey(person(pod_mode="userns", user=user))
+
+
+def test_with_loopback_addresses_as_an_ordinary_user(person: Person) -> None:
+    journey(person(pod_mode="loopback", user=ordinary_user()))
+
+
+def test_killed_in_the_middle_the_same_command_finishes_without_a_duplicate(person: Person) -> None:
+    shell = person()
+    for heard in ("create project", "create environment", "create node head"):
+        process = shell.start("launch", "--workers", "2")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if heard in line:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    shell.ok("launch", "--workers", "2")
+    three_alive(shell)
+    assert "nothing to do" in shell.ok("launch", "--workers", "2").stderr
+    applications = shell.ok("workspace", "status", "--json").json()["applications"]
+    assert len(applications) == 3
+
+
+def test_deploy_twice_and_with_a_new_commit(person: Person) -> None:
+    shell = person()
+    shell.ok("deploy", "--workers", "2")
+    ids = three_alive(shell)
+    again = shell.ok("deploy", "--workers", "2")
+    assert "nothing to do: 3 nodes ALIVE" in again.stderr
+
+    commit = shell.commit("notes.txt", "a change that no node depends on\n")
+    changed = shell.ok("deploy", "--workers", "2", "--json").json()
+    assert changed["steps"] == [f"create code {commit[:12]}: does not exist"]
+    assert three_alive(shell) == ids
+    assert "nothing to do" in shell.ok("deploy", "--workers", "2").stderr
+
+
+def test_inline_commands_instead_of_scripts(person: Person) -> None:
+    shell = person()
+    first = shell.ok("launch", "--workers", "2", "--inline")
+    assert "3 nodes ALIVE" in first.stderr
+    assert "inline" in first.stderr
+    three_alive(shell)
+    assert "nothing to do" in shell.ok("launch", "--workers", "2", "--inline").stderr
+
+
+def test_a_failed_setup_says_why_and_a_mended_one_goes_on(person: Person) -> None:
+    shell = person()
+    good = (shell.checkout / "requirements/cluster.txt").read_text()
+    shell.commit("requirements/cluster.txt", good + "\nno-such-package-at-all==1.0\n")
+    failed = shell.run("launch", "--workers", "1")
+    assert failed.status == 1
+    assert "no-such-package-at-all" in failed.stderr
+    assert "hint:" in failed.stderr
+    shell.commit("requirements/cluster.txt", good)
+    shell.ok("deploy", "--workers", "1")
+
+
+def network_namespaces() -> set[int]:
+    """The network namespaces that any process is in."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            found.add(link.stat().st_ino)
+        except OSError:
+            continue
+    return found
+
+
+def ordinary_user() -> str:
+    """Whom to run as: nobody, when we are root; "" (ourselves) when we are an ordinary user already."""
+    if os.geteuid() != 0:
+        return ""
+    if not interpreter_is_readable_by_others():
+        pytest.skip("this Python lies in a directory that other users cannot read")
+    return "nobody"
