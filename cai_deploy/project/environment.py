@@ -1,0 +1,137 @@
+"""The virtual environment that a cluster's nodes share, built once by a job.
+
+Its name is a digest of everything that makes it what it is, so an unchanged one costs one look at a file, and a changed
+one is built beside it, out of the way of nodes that still run on the old one. It is complete only when its ready mark
+is there, which is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cai_deploy import layout, shell
+from cai_deploy.errors import CommandFailed, DeployError
+from cai_deploy.project.lock import DirectoryLock
+
+BUILD_TIMEOUT = 3600.0
+LOCK_TIMEOUT = 3600.0
+DROPPED_VARIABLES = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV")
+"""Set by runtimes or people, and each enough to put packages elsewhere or to leave the bytecode out."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did. ``seconds`` is 0.0 when the environment stood already."""
+
+    name: str
+    built: bool
+    seconds: float
+
+
+def environment_name(requirements: str, python: str, runtime: str) -> str:
+    """The name of the environment for this lock file's text, this Python ("3.11") and this runtime image."""
+    pins = [line.strip() for line in requirements.splitlines() if line.strip() and not line.strip().startswith("#")]
+    digest = hashlib.sha256(json.dumps([pins, python, runtime]).encode()).hexdigest()
+    return f"ray-{digest[:12]}"
+
+
+def is_ready(root: Path, name: str) -> bool:
+    """Whether the environment is there and complete."""
+    return (root / layout.environment_ready_file(name)).is_file()
+
+
+def build_environment(root: Path, requirements: Path, python: str, name: str) -> BuildResult:
+    """Build the environment ``name`` in the project at ``root``, unless it stands.
+
+    Raises DeployError when this interpreter is not the wanted Python or when uv fails.
+    """
+    if is_ready(root, name):
+        return BuildResult(name, built=False, seconds=0.0)
+    require_python(python)
+    keep_out_of_git(root)
+    started = time.monotonic()
+    environment = root / layout.environment_dir(name)
+    with DirectoryLock(environment.with_name(f"{name}.lock"), timeout=LOCK_TIMEOUT):
+        if is_ready(root, name):
+            return BuildResult(name, built=False, seconds=0.0)
+        shutil.rmtree(environment, ignore_errors=True)
+        _fill(root, environment, root / requirements)
+        _mark_ready(root, name, python)
+    return BuildResult(name, built=True, seconds=time.monotonic() - started)
+
+
+def require_python(python: str) -> None:
+    """Raise DeployError unless this interpreter is the wanted one, as an environment is built for the one it uses."""
+    found = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if found != python:
+        raise DeployError(
+            f"this runtime has Python {found}, the environment is to have {python}",
+            next_step=f'choose a runtime with Python {python}, or set `python: "{found}"` in the specification',
+        )
+
+
+def keep_out_of_git(root: Path) -> None:
+    """Our directory ignores itself, so that ``git status`` in the project stays as clean as the people left it."""
+    ignore = root / layout.STATE_DIR / ".gitignore"
+    if not ignore.exists():
+        ignore.parent.mkdir(parents=True, exist_ok=True)
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def _fill(root: Path, environment: Path, requirements: Path) -> None:
+    uv = find_uv(root)
+    clean = {name: value for name, value in os.environ.items() if name not in DROPPED_VARIABLES}
+    # The cache and the project are often on different file systems, where a hard link is not to be had.
+    clean.setdefault("UV_LINK_MODE", "copy" if not _same_device(clean, root) else "hardlink")
+    interpreter = str(Path(sys.executable).resolve())
+    try:
+        shell.run([*uv, "venv", "--quiet", "--python", interpreter, str(environment)], env=clean)
+        shell.run(
+            [
+                *uv,
+                *("pip", "sync", "--quiet", "--compile-bytecode"),
+                *("--python", str(environment / "bin" / "python"), str(requirements)),
+            ],
+            env=clean,
+            timeout=BUILD_TIMEOUT,
+        )
+    except CommandFailed as error:
+        raise DeployError(
+            f"the environment could not be built from {requirements.name}",
+            why=error.output_tail,
+            next_step="mend the requirements file, lock it again, commit, and deploy",
+        ) from error
+
+
+def find_uv(root: Path) -> list[str]:
+    """How to call uv: from PATH, as a module, or freshly installed into the project's own tools."""
+    found = shutil.which("uv")
+    if found:
+        return [found]
+    tools = root / layout.STATE_DIR / "tools"
+    program = tools / "bin" / "uv"
+    if not program.exists():
+        shell.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tools), "uv>=0.5,<1"], timeout=300
+        )
+    return [str(program)]
+
+
+def _same_device(environ: dict[str, str], root: Path) -> bool:
+    cache = Path(environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
+    nearest = next((path for path in (cache, *cache.parents) if path.exists()), root)
+    return nearest.stat().st_dev == root.stat().st_dev
+
+
+def _mark_ready(root: Path, name: str, python: str) -> None:
+    mark = root / layout.environment_ready_file(name)
+    scratch = mark.with_suffix(".tmp")
+    scratch.write_text(json.dumps({"name": name, "python": python}) + "\n", encoding="utf-8")
+    scratch.replace(mark)

@@ -1,0 +1,39 @@
+"""Running the deployer from inside a project, in the environment that was built there.
+
+A runtime's bare Python lacks the deployer's dependencies; the cluster's environment has them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cai_deploy import layout
+from cai_deploy.errors import DeployError
+from cai_deploy.project.environment import is_ready
+
+
+def launch(root: Path, environment: str, arguments: Sequence[str], tell: Callable[[str], None]) -> None:
+    """``cai_deploy launch`` with ``arguments``, its output told line by line.
+
+    Raises DeployError when the environment is not there, or when the launch ends with another status than 0.
+    """
+    if not is_ready(root, environment):
+        raise DeployError(
+            f"the environment {environment} is not in this project", next_step="run the setup_environment job first"
+        )
+    python = root / layout.environment_dir(environment) / "bin" / "python"
+    process = subprocess.Popen(
+        [str(python), "-m", "cai_deploy", "launch", *arguments],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        for line in process.stdout or ():
+            tell(line.rstrip("\n"))
+    if process.returncode != 0:
+        raise DeployError(f"launch ended with status {process.returncode}", why="its output stands above")
