@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shutil
 from http import HTTPStatus
@@ -62,7 +63,9 @@ async def upload(request: web.Request) -> web.Response:
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or not part.name:
             raise rules.bad_request("every part needs a name, which is its target path")
-        target = rules.path_in_project(root, part.name)
+        # The parser cuts leading slashes off; a path that had one was meant to lead elsewhere.
+        disposition = part.headers.get("Content-Disposition", "")
+        target = rules.path_in_project(root, "/" if re.search(r'[\s;]name="[/\\]', disposition) else part.name)
         if target == root:
             raise rules.bad_request("Problem with field Path: a file needs a name")
         await _store(part, target)
