@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LONGEST_SOCKET_PATH = 100
+KUBELETS = WALLED, PLAIN = "walled", "plain"
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ import cai_deploy
 from cai_deploy.errors import DeployError
 from cai_deploy.local_workspace.kubelet import client
 from cai_deploy.local_workspace.kubelet.messages import PodSpec, PodStatus, decode, encode, spec_message, status_from
+from cai_deploy.local_workspace.process_table import start_time
 from cai_deploy.shell import last_lines
 
 START_TIMEOUT = 10.0
+END_TIMEOUT = 5.0
 
 
 class KubeletLink:
@@ -35,6 +37,7 @@ class KubeletLink:
         self._changed = changed
         self._starting = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
+        self._processes: tuple[int, ...] = ()
         self.pods: dict[str, PodStatus] = {}
 
     async def attach(self) -> bool:
@@ -47,6 +50,7 @@ class KubeletLink:
             return False
         for message in hello["pods"]:
             self._note(status_from(message))
+        self._processes = client.processes(writer.get_extra_info("socket"))
         self._watching = asyncio.create_task(self._watch(reader, writer))
         return True
 
@@ -102,6 +106,9 @@ class KubeletLink:
     async def _until_gone(self) -> None:
         if self._watching:
             await asyncio.wait([self._watching], timeout=START_TIMEOUT)
+        until = asyncio.get_running_loop().time() + END_TIMEOUT
+        while any(map(start_time, self._processes)) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.002)
 
     async def _spawn(self) -> None:
         environment = {

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cai_deploy.local_workspace.home import Home
+from cai_deploy.local_workspace.home import PLAIN, WALLED, Home
 from cai_deploy.local_workspace.kubelet import members
 from cai_deploy.local_workspace.kubelet.client import KubeletError, KubeletGone
 from cai_deploy.local_workspace.kubelet.messages import PodSpec, PodStatus
@@ -47,8 +47,8 @@ class Pods:
         self._home = home
         self._store = store
         self._changed = asyncio.Event()
-        self._plain = self._link(PodMode.LOOPBACK, "plain")
-        self._walled = self._link(mode, "walled") if mode.isolated else self._plain
+        self._plain = self._link(PodMode.LOOPBACK, PLAIN)
+        self._walled = self._link(mode, WALLED) if mode.isolated else self._plain
 
     def _link(self, mode: PodMode, name: str) -> KubeletLink:
         path = self._home.socket(name)
@@ -104,10 +104,11 @@ class Pods:
 
     async def clear(self, name: str, workload: str, scratch: str) -> None:
         """Take away what an ended pod leaves: its place in the table, stray processes, its scratch directory."""
-        status = self.status(name)
-        if status is None or status.exit_code is None:  # lost with its kubelet: processes may still be there
+        link, status = self._link_of(name), self.status(name)
+        if link is self._plain or status is None or status.exit_code is None:
+            # Without walls, or lost with its kubelet: something may have outlived the pod's first process.
             await asyncio.to_thread(members.end_all, lambda: members.marked(workload))
-        if link := self._link_of(name):
+        if link:
             await link.remove(name)
         if scratch:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)

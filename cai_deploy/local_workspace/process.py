@@ -23,13 +23,14 @@ from urllib.parse import urlsplit
 
 import cai_deploy
 from cai_deploy.errors import DeployError
-from cai_deploy.local_workspace.home import Home
+from cai_deploy.local_workspace.home import KUBELETS, Home
 from cai_deploy.local_workspace.kubelet import client
 from cai_deploy.local_workspace.process_table import start_time
 from cai_deploy.shell import last_lines
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 45.0
+KUBELET_TIMEOUT = 10.0
 _STATUS_PATH = "/local/v1/status"
 
 
@@ -92,12 +93,8 @@ def stop() -> None:
         endpoint = _recorded(place)
         if endpoint:
             _end_process(endpoint.pid)
-        for name in ("walled", "plain"):  # they outlive a server that crashed
-            with contextlib.suppress(client.KubeletGone, client.KubeletError):
-                client.call(place.socket(name), {"op": "exit"})
-        until = time.monotonic() + 5
-        while any(place.socket(name).exists() for name in ("walled", "plain")) and time.monotonic() < until:
-            time.sleep(0.01)
+        for name in KUBELETS:  # they outlive a server that crashed
+            _end_kubelet(place.socket(name))
         place.endpoint_file.unlink(missing_ok=True)
 
 
@@ -178,6 +175,18 @@ def _ask(endpoint: Endpoint) -> dict[str, Any] | None:
     finally:
         connection.close()
     return answer if response.status == http.client.OK and isinstance(answer, dict) else None
+
+
+def _end_kubelet(path: Path) -> None:
+    """End a kubelet with its pods; it kills itself, so this only asks and waits."""
+    processes = client.processes_at(path)
+    with contextlib.suppress(client.KubeletGone, client.KubeletError):
+        client.call(path, {"op": "exit"})
+    until = time.monotonic() + KUBELET_TIMEOUT
+    while any(map(start_time, processes)):
+        if time.monotonic() > until:
+            raise DeployError(f"process {processes[0]} of the local workspace does not end")
+        time.sleep(0.005)
 
 
 def _end_process(pid: int) -> None:

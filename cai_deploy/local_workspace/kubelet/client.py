@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,26 @@ def call_for_socket(path: Path, request: dict[str, Any], *, timeout: float = 30.
     if len(descriptors) != 1:
         raise KubeletError("the answer brought no socket")
     return socket.socket(fileno=descriptors[0])
+
+
+def processes(connection: socket.socket) -> tuple[int, ...]:
+    """The kubelet at the other end of a connection and the leader of its session, which brought it up."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid = struct.unpack("3i", credentials)[0]
+    try:
+        return pid, os.getsid(pid)
+    except ProcessLookupError:
+        return (pid,)
+
+
+def processes_at(path: Path) -> tuple[int, ...]:
+    """The processes of the kubelet that listens on ``path``; none when nobody does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return ()
+        return processes(connection)
 
 
 def _exchange(path: Path, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], list[int]]:
