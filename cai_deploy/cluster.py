@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cai_deploy.config import with_workers
 from cai_deploy.deploy import launch, tear_down
+from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.reconcile import Converged
 from cai_deploy.session import open_session
 from cai_deploy.spec import ClusterSpec
@@ -32,7 +33,7 @@ def start_cluster(
     *,
     workers: int | None = None,
     config: Path | None = None,
-) -> Converged[Observation]:
+) -> Converged[CaiObservation]:
     """Bring the cluster up and return what was seen in the end, connection info included.
 
     A role without a script path runs the inline command. Raises DeployError as ``launch`` does.

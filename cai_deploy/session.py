@@ -58,7 +58,7 @@ def open_session(
     if target is None:
         endpoint = local_workspace.start(implicit=True)
         target = WorkspaceTarget(endpoint.host, endpoint.api_key, None, "no CML_HOST is set")
-        tell(f"place: the local workspace at {endpoint.host} ({target.found_in}; pods: {endpoint.note})")
+        tell(f"place: the local workspace at {endpoint.host} ({target.found_in}; {endpoint.note})")
     else:
         tell(f"place: the workspace at {target.host} (from {target.found_in})")
     transport = Transport(target.host, target.api_key)

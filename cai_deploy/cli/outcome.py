@@ -6,13 +6,13 @@ import click
 
 from cai_deploy.cli.connect import connect_lines
 from cai_deploy.cli.output import envelope, say, show_json, show_nodes
+from cai_deploy.places.base import Seen
 from cai_deploy.reconcile import Converged
 from cai_deploy.session import Session
 from cai_deploy.spec import ClusterSpec
-from cai_deploy.state import Observation
 
 
-def show_converged(session: Session, spec: ClusterSpec, done: Converged[Observation], *, as_json: bool) -> None:
+def show_converged(session: Session, spec: ClusterSpec, done: Converged[Seen], *, as_json: bool) -> None:
     """The nodes and how to connect, after telling how long it took."""
     count = len(done.seen.nodes)
     if not done.applied:

@@ -20,14 +20,16 @@ def command() -> None:
 def start() -> None:
     """Start it, or find it running."""
     endpoint = process.start()
-    say(f"the local workspace runs at {endpoint.host} (pods: {endpoint.note})")
+    say(f"the local workspace runs at {endpoint.host} ({endpoint.note})")
     say('to use it: eval "$(python -m cai_deploy workspace env)"')
 
 
 @command.command("stop")
 def stop() -> None:
     """Stop it and everything that runs in it. Projects and their files are kept."""
-    say("stopped, with all that ran in it" if process.stop() else "nothing to do: it does not run")
+    running = process.find() is not None
+    process.stop()  # also when no server answers: one that crashed can have left its pods
+    say("stopped, with all that ran in it" if running else "nothing to do: it does not run")
 
 
 @command.command("status")
@@ -45,7 +47,7 @@ def status(as_json: bool) -> None:
 @command.command("env")
 def env() -> None:
     """Print export lines for a shell: eval "$(python -m cai_deploy workspace env)"."""
-    endpoint = running()
+    endpoint = require_running()
     click.echo(f"export CML_HOST={endpoint.host}")
     click.echo(f"export CML_API_KEY={endpoint.api_key}")
 
@@ -57,7 +59,7 @@ def logs() -> None:
     click.echo(file.read_text(encoding="utf-8", errors="replace") if file.exists() else "(nothing yet)", nl=False)
 
 
-def running() -> Endpoint:
+def require_running() -> Endpoint:
     """The workspace that runs. Raises DeployError when none does."""
     endpoint = process.find()
     if endpoint is None:

@@ -118,7 +118,7 @@ def test_killed_in_the_middle_the_same_command_finishes_without_a_duplicate(pers
     three_alive(shell)
     assert "nothing to do" in shell.ok("launch", "--workers", "2").stderr
     applications = shell.ok("workspace", "status", "--json").json()["applications"]
-    assert len(applications) == 3
+    assert applications == 3
 
 
 def test_deploy_twice_and_with_a_new_commit(person: Person) -> None:

@@ -53,7 +53,8 @@ def build(spec: ClusterSpec, seen: CaiObservation, site: Site) -> Wanted:
 
 
 def _group_plans(spec: ClusterSpec, environments: dict[str, NeededEnvironment]) -> Iterator[GroupPlan]:
-    for group in (spec.head, *spec.workers):
+    groups: tuple[HeadGroup | WorkerGroup, ...] = (spec.head, *spec.workers)
+    for group in groups:
         name = _group_name(group)
         settings = settings_of(name, group, spec, environments[name].name)
         launcher: Launcher | None = None
