@@ -47,6 +47,7 @@ class KubeletLink:
             writer.write(encode({"op": "watch"}))
             hello = decode(await reader.readline())
         except (OSError, ValueError):
+            self._read_last_words()
             return False
         for message in hello["pods"]:
             self._note(status_from(message))
@@ -99,6 +100,13 @@ class KubeletLink:
         if self._watching:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+
+    def _read_last_words(self) -> None:
+        file = client.last_words(self._path)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            for message in decode(file.read_bytes())["pods"]:
+                self._note(status_from(message))
+            file.unlink()
 
     async def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(client.call, self._path, request)

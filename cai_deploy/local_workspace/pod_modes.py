@@ -31,9 +31,9 @@ class PodMode(str, Enum):
 
 
 SAID = {
-    PodMode.ROOT: "each application runs in namespaces of its own, made as root",
-    PodMode.USERNS: "each application runs in namespaces of its own, inside a user namespace",
-    PodMode.LOOPBACK: "each application runs as plain processes with a loopback address of its own",
+    PodMode.ROOT: "each application in namespaces of its own",
+    PodMode.USERNS: "each application in namespaces of its own, below a user namespace",
+    PodMode.LOOPBACK: "each application as plain processes with an address of its own",
 }
 
 _NAMESPACES = ["--net", "--mount", "--pid", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc"]
@@ -65,16 +65,16 @@ def choose() -> tuple[PodMode, str]:
         refusal = _refusal(mode)
         if refusal:
             raise ConfigError(f"pod mode {forced} does not work here", why=refusal, next_step=f"unset {OVERRIDE}")
-        return mode, f"pod mode {mode.value}: {SAID[mode]} ({OVERRIDE} asks for it)"
+        return mode, f"{mode.value}, {SAID[mode]} ({OVERRIDE} asks for it)"
     reasons = []
     for mode in (PodMode.ROOT, PodMode.USERNS):
         if (mode is PodMode.ROOT) != (os.geteuid() == 0):
             continue
         refusal = _refusal(mode)
         if not refusal:
-            return mode, f"pod mode {mode.value}: {SAID[mode]}"
+            return mode, f"{mode.value}, {SAID[mode]}"
         reasons.append(refusal.splitlines()[-1])
-    return PodMode.LOOPBACK, f"pod mode loopback: {SAID[PodMode.LOOPBACK]} (no namespaces: {'; '.join(reasons)})"
+    return PodMode.LOOPBACK, f"loopback, {SAID[PodMode.LOOPBACK]} (no namespaces: {'; '.join(reasons)})"
 
 
 def namespaces_command(mode: PodMode) -> list[str]:

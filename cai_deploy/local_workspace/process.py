@@ -16,14 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import cai_deploy
 from cai_deploy.errors import DeployError
-from cai_deploy.local_workspace.home import KUBELETS, Home
+from cai_deploy.local_workspace.home import KUBELETS, Home, write_private
 from cai_deploy.local_workspace.kubelet import client
 from cai_deploy.local_workspace.process_table import start_time
 from cai_deploy.shell import last_lines
@@ -65,7 +65,14 @@ def start(*, implicit: bool = False) -> Endpoint:
     """The workspace that runs, or a new one; two calls at once start one."""
     place = _home()
     with _locked(place):
-        return find() or _launch(place, implicit=implicit)
+        endpoint = find()
+        if endpoint is None:
+            return _launch(place, implicit=implicit)
+        if endpoint.implicit and not implicit:  # from now on somebody wants it by name
+            endpoint = replace(endpoint, implicit=False)
+            noted = json.loads(place.endpoint_file.read_text(encoding="utf-8"))
+            write_private(place.endpoint_file, json.dumps({**noted, "implicit": False}, indent=1))
+        return endpoint
 
 
 def find() -> Endpoint | None:
@@ -84,18 +91,30 @@ def status() -> dict[str, Any]:
     return {**shown, "implicit": endpoint.implicit, "note": endpoint.note, **answer}
 
 
-def stop() -> None:
-    """Stop every workload, the server and the kubelets; on return nothing of the workspace runs."""
+def stop() -> bool:
+    """Stop every workload, the server and the kubelets; on return nothing of the workspace runs.
+
+    False when nothing ran.
+    """
     place = _home()
     if not place.root.exists():
-        return
+        return False
+    with _locked(place):
+        return _stop(place)
+
+
+def stop_if_idle() -> bool:
+    """Stop a workspace that nobody asked for by name, once nothing runs in it. Records and files are kept."""
+    place = _home()
+    if not place.root.exists():
+        return False
     with _locked(place):
         endpoint = _recorded(place)
-        if endpoint:
-            _end_process(endpoint.pid)
-        for name in KUBELETS:  # they outlive a server that crashed
-            _end_kubelet(place.socket(name))
-        place.endpoint_file.unlink(missing_ok=True)
+        busy = ("applications_active", "job_runs_running", "pods_running")
+        account = _ask(endpoint) if endpoint and endpoint.implicit else None
+        if account is None or any(account[name] for name in busy):
+            return False
+        return _stop(place)
 
 
 def _home() -> Home:
@@ -111,6 +130,16 @@ def _locked(place: Home) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _stop(place: Home) -> bool:
+    endpoint = _recorded(place)
+    if endpoint:
+        _end_process(endpoint.pid)
+    # Kubelets outlive a server that crashed. All of them are asked, whatever became of the first.
+    ended = [_end_kubelet(place.socket(name)) for name in KUBELETS]
+    place.endpoint_file.unlink(missing_ok=True)
+    return endpoint is not None or any(ended)
 
 
 def _launch(place: Home, *, implicit: bool) -> Endpoint:
@@ -177,8 +206,8 @@ def _ask(endpoint: Endpoint) -> dict[str, Any] | None:
     return answer if response.status == http.client.OK and isinstance(answer, dict) else None
 
 
-def _end_kubelet(path: Path) -> None:
-    """End a kubelet with its pods; it kills itself, so this only asks and waits."""
+def _end_kubelet(path: Path) -> bool:
+    """End a kubelet with its pods: it does so itself, this only asks and waits. False when there is none."""
     processes = client.processes_at(path)
     with contextlib.suppress(client.KubeletGone, client.KubeletError):
         client.call(path, {"op": "exit"})
@@ -187,6 +216,7 @@ def _end_kubelet(path: Path) -> None:
         if time.monotonic() > until:
             raise DeployError(f"process {processes[0]} of the local workspace does not end")
         time.sleep(0.005)
+    return bool(processes)
 
 
 def _end_process(pid: int) -> None:

@@ -121,9 +121,13 @@ async def _plain(request: web.Request, session: aiohttp.ClientSession, url: URL)
             if name.lower() not in _HOP_BY_HOP:
                 response.headers.add(name, value)
         await response.prepare(request)
-        async for piece in answer.content.iter_any():
-            await response.write(piece)
-        await response.write_eof()
+        try:
+            async for piece in answer.content.iter_any():
+                await response.write(piece)
+            await response.write_eof()
+        except aiohttp.ClientError:  # the head of the answer is out already: only a broken connection tells the truth
+            if request.transport:
+                request.transport.abort()
         return response
 
 
@@ -145,9 +149,14 @@ async def _websocket(request: web.Request, session: aiohttp.ClientSession, url: 
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
-        await inner.close(code=outer.close_code or 1001)
-        await outer.close(code=inner.close_code or 1001)
+        await inner.close(code=_sendable(outer.close_code))
+        await outer.close(code=_sendable(inner.close_code))
     return outer
+
+
+def _sendable(code: int | None) -> int:
+    """A close code that may be put into a frame; some only name what was observed."""
+    return 1001 if code in {None, 1005, 1006, 1015} else int(code or 1001)
 
 
 async def _pump(source: Any, target: Any) -> None:

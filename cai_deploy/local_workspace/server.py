@@ -67,7 +67,7 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     write_private(home.endpoint_file, json.dumps(_endpoint(port, api_key, mode, note, implicit=implicit), indent=1))
-    log.info("workspace answers at http://localhost:%d; %s", port, note)
+    log.info("workspace answers at http://localhost:%d; pods: %s", port, note)
     await ending.wait()
 
     log.info("workspace ends")

@@ -35,6 +35,11 @@ def call_for_socket(path: Path, request: dict[str, Any], *, timeout: float = 30.
     return socket.socket(fileno=descriptors[0])
 
 
+def last_words(path: Path) -> Path:
+    """Where a kubelet that ends alone writes down what became of its pods."""
+    return path.with_suffix(".ended")
+
+
 def processes(connection: socket.socket) -> tuple[int, ...]:
     """The kubelet at the other end of a connection and the leader of its session, which brought it up."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

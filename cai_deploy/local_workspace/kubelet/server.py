@@ -17,11 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cai_deploy.local_workspace.kubelet import kernel
+from cai_deploy.local_workspace.kubelet import client, kernel
 from cai_deploy.local_workspace.kubelet.messages import PodSpec, PodStatus, decode, encode
 from cai_deploy.local_workspace.kubelet.pods import PodTable
 
-ALONE_SECONDS = 5.0
+ALONE_SECONDS = 3.0
 
 
 class Kubelet:
@@ -53,8 +53,15 @@ class Kubelet:
             for key, _ in self._selector.select(ALONE_SECONDS / 2 if due is None else due):
                 key.data(key.fileobj)
             self._pods.reap()
+        self._leave_word()
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+    def _leave_word(self) -> None:
+        """Ends that no server has seen yet are written down for the next one: a success must not become a loss."""
+        ended = [asdict(status) for status in self._pods.all()]
+        if ended:
+            client.last_words(self._path).write_bytes(encode({"pods": ended}))
 
     def _wake_on_signals(self) -> None:
         reading, writing = socket.socketpair()

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from cai_deploy.local_workspace import rules
 from cai_deploy.local_workspace.routes.http import WORKSPACE, show, show_page
 from cai_deploy.local_workspace.runtimes import ADDONS
 
@@ -92,7 +93,8 @@ async def status(request: web.Request) -> web.Response:
         {
             "applications_running": applications.count("APPLICATION_RUNNING"),
             "applications": len(applications),
-            "job_runs_running": sum(state in {"ENGINE_STARTING", "ENGINE_RUNNING"} for state in runs),
+            "applications_active": sum(state not in rules.APPLICATION_AT_REST for state in applications),
+            "job_runs_running": sum(state not in rules.RUN_ENDS for state in runs),
             "projects": len(workspace.store.list("project")),
             "pods_running": workspace.pods.running(),
             "pod_mode": workspace.pods.mode.value,

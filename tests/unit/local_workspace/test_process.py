@@ -38,7 +38,7 @@ def test_two_starts_at_once_make_one_server(place: Path) -> None:
         assert one == other
         assert one.implicit is True
         assert len([line for line in processes_of(place) if "serve" in line]) == 1
-        assert process.start() == process.find() == one
+        assert process.start(implicit=True) == process.find() == one
         assert (
             process.status() | {"running": True, "applications_running": 0, "pod_mode": one.pod_mode}
             == process.status()
@@ -104,6 +104,42 @@ def test_a_pid_that_went_to_another_process_is_not_the_workspace(place: Path) ->
         finally:
             stranger.kill()
     assert endpoint.pid != stranger.pid
+
+
+def test_a_run_that_ends_while_no_server_is_there_keeps_its_end(place: Path) -> None:
+    client = Client(process.start())
+    try:
+        project = client.project()
+        client.upload(project, "x.py", "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)")
+        job = client.job(project, "x.py")
+        run = f"projects/{project}/jobs/{job['id']}/runs"
+        run = f"{run}/{client.post(run)['id']}"
+        eventually(lambda: client.get(run)["status"] == "ENGINE_RUNNING")
+        os.kill(client.endpoint.pid, signal.SIGKILL)
+        (process.home() / "projects" / project / "go").touch()
+        eventually(lambda: processes_of(place) == [])  # a kubelet without server and pods ends by itself
+        process.start()
+        assert client.end_of(run) == "ENGINE_SUCCEEDED"
+    finally:
+        process.stop()
+
+
+def test_only_an_idle_workspace_that_nobody_asked_for_stops_by_itself(place: Path) -> None:
+    assert process.stop_if_idle() is False
+    client = Client(process.start(implicit=True))
+    try:
+        project = client.project()
+        path = client.application(project, "busy", "sleep 1000")
+        assert process.stop_if_idle() is False
+        client.delete(path)
+        assert process.start(implicit=False).implicit is False
+        assert process.stop_if_idle() is False
+        assert process.stop() is True
+        process.start(implicit=True)
+        assert process.stop_if_idle() is True
+        assert processes_of(place) == []
+    finally:
+        assert process.stop() is False
 
 
 def test_a_taken_port_is_replaced(place: Path) -> None:
