@@ -1,39 +1,52 @@
-"""Creating something exactly once, on an API that can do the work and lose the answer.
+"""Creating once, though the answer may get lost.
 
-After a 5xx, a time-out or a broken connection nobody knows whether the object was made, and the gateway is known to
-answer 500 for work that goes on and succeeds. So: look first, and send again only what is not there. A 4xx is final.
+The workspace's gateway gives up after about 30 seconds while the work behind it goes on, so an error is no proof that
+nothing was made. This module must not know what is created: it is told how to send and how to look.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from cai_deploy.api.errors import RateLimited, ServerError
-from cai_deploy.api.transport import LostAnswer
+from cai_deploy.api.errors import ApiError, Conflict, RequestTimeout, ServerError
+from cai_deploy.errors import DeployError, PlaceUnreachable
 
-ATTEMPTS = 3
-FIRST_PAUSE = 1.0
+Created = TypeVar("Created")
 
-Made = TypeVar("Made")
+WAITS = (1.0, 3.0, 9.0)
+"""Seconds before each look, which is also the pace of the attempts: what is late should have the time to appear."""
 
 
 def create_once(
-    send: Callable[[], Made], find: Callable[[], Made | None], *, sleep: Callable[[float], None] = time.sleep
-) -> Made:
-    """What ``send`` creates, or what ``find`` sees of an attempt whose answer was lost.
+    send: Callable[[], Created], look: Callable[[], Created | None], sleep: Callable[[float], None]
+) -> Created:
+    """What ``send`` creates, or what ``look`` finds when the answer got lost; sent three times at the most.
 
-    Raises the last attempt's error when the object cannot be made.
+    Raises what ``send`` raised: at once when it was a definite no (4xx), else when the last look found nothing. A look
+    that fails ends it too, as no answer is not a negative answer.
     """
-    pause = FIRST_PAUSE
-    for _ in range(ATTEMPTS - 1):
+    sent_before = False
+    for wait in WAITS:
         try:
             return send()
-        except (ServerError, RateLimited, LostAnswer):
-            sleep(pause)
-            there = find()
-            if there is not None:
-                return there
-            pause *= 2
-    return send()
+        except (ApiError, PlaceUnreachable) as error:
+            # After a lost answer, "taken" may mean that the first request has arrived after all.
+            if not answer_lost(error) and not (sent_before and isinstance(error, Conflict)):
+                raise
+            lost: DeployError = error
+        sent_before = True
+        sleep(wait)
+        found = look()
+        if found is not None:
+            return found
+        if isinstance(lost, Conflict):
+            break
+    raise lost
+
+
+def answer_lost(error: DeployError) -> bool:
+    """Whether the request may have been carried out although ``error`` came back."""
+    return isinstance(error, (ServerError, RequestTimeout)) or (
+        isinstance(error, PlaceUnreachable) and error.retry_helps
+    )

@@ -1,32 +1,40 @@
-"""Files of a project, by their path below its root.
+"""Files of a project, by paths relative to its root. It must not know what they mean.
 
-An upload never replaces: an occupied path keeps its file and the new one lands beside it as ``name(1).ext``, with
-status 200. So replacing is delete, then post.
+The workspace never replaces a file on upload: it keeps the old one, stores the new one as ``name(1).ext`` and answers
+200. So replacing is a delete and an upload, and no path reaches an address before it has been checked.
 """
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import builtins
+from pathlib import PurePosixPath
 
-from cai_deploy.api.errors import NotFound, ServerError
-from cai_deploy.api.paging import list_all
+from cai_deploy.api.creation import create_once
+from cai_deploy.api.errors import NotFound
+from cai_deploy.api.paging import entries_of
+from cai_deploy.api.paths import file_of_project, file_path, resource
 from cai_deploy.api.schemas import FileInfo
-from cai_deploy.api.transport import UPLOAD_TIMEOUT, LostAnswer, Transport
-from cai_deploy.errors import ConfigError
+from cai_deploy.api.transport import Transport
 
 
 class Files:
-    """The files of projects."""
+    """The files of any project.
+
+    Every method raises ConfigError for a path outside the project, ApiError, PlaceUnreachable or UnreadableAnswer.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project_id: str, path: str = "") -> list[FileInfo]:
-        """The entries of a directory, or the one entry of a file. Raises NotFound."""
-        return list_all(self._transport, self._path(project_id, path), "files", FileInfo)
+    def list(self, project_id: str, path: str = "") -> builtins.list[FileInfo]:
+        """What is in the directory ``path`` ("" is the root), or the one entry of a file. Raises NotFound."""
+        clean = file_path(path)
+        address = _address(project_id, clean) if clean else f"{resource('projects', project_id, 'files')}/"
+        page = self._transport.read(address)
+        return [FileInfo.read(entry) for entry in entries_of(page, "files", address)]
 
     def exists(self, project_id: str, path: str) -> bool:
-        """Whether there is a file or directory at ``path``."""
+        """Whether there is a file or a directory at ``path``."""
         try:
             self.list(project_id, path)
         except NotFound:
@@ -34,53 +42,40 @@ class Files:
         return True
 
     def download(self, project_id: str, path: str) -> bytes:
-        """The bytes of a file. Raises NotFound."""
-        return self._transport.read("POST", f"{self._path(project_id, path)}:download").content
+        """The content of a file. Raises NotFound."""
+        return self._transport.read_bytes(_address(project_id, file_of_project(path), action="download"))
 
     def read_text(self, project_id: str, path: str) -> str | None:
-        """The text of a file, None when there is none."""
+        """The content of a file as UTF-8, with marks for what is not; None when there is no such file."""
         try:
             return self.download(project_id, path).decode("utf-8", errors="replace")
         except NotFound:
             return None
 
     def upload(self, project_id: str, path: str, content: bytes) -> None:
-        """Put ``content`` at ``path`` in place of what was there. Raises ConfigError for a path outside the project."""
-        self.delete(project_id, path)
-        name = path.rpartition("/")[2]
-        try:
-            self._transport.send(
-                "POST",
-                f"/api/v2/projects/{project_id}/files",
-                files={checked(path): (name, content)},
-                timeout=UPLOAD_TIMEOUT,
-            )
-        except (ServerError, LostAnswer):
-            # The answer was lost, the file perhaps not.
-            if not self._holds(project_id, path, content):
-                raise
+        """Put ``content`` at ``path`` in place of what is there. When the answer gets lost, the file is compared."""
+        clean = file_of_project(path)
+
+        def send() -> bool:
+            self.delete(project_id, clean)
+            self._transport.send_file(resource("projects", project_id, "files"), clean, content)
+            return True
+
+        create_once(send, lambda: self._holds(project_id, clean, content), self._transport.sleep)
 
     def delete(self, project_id: str, path: str) -> None:
-        """Remove a file or directory; one that is not there is fine."""
-        checked(path)
+        """Remove a file, or a directory with all that is in it; one that is gone already is fine."""
         try:
-            self._transport.send("DELETE", self._path(project_id, path))
+            self._transport.write("DELETE", _address(project_id, file_of_project(path)))
         except NotFound:
             return
 
-    def _holds(self, project_id: str, path: str, content: bytes) -> bool:
+    def _holds(self, project_id: str, path: str, content: bytes) -> bool | None:
         try:
-            return self.download(project_id, path) == content
+            return True if self.download(project_id, path) == content else None
         except NotFound:
-            return False
-
-    def _path(self, project_id: str, path: str) -> str:
-        return f"/api/v2/projects/{project_id}/files/{quote(checked(path) if path else path)}"
+            return None
 
 
-def checked(path: str) -> str:
-    """``path``, if it stays inside the project. The platform would resolve dots; we refuse them."""
-    parts = path.split("/")
-    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise ConfigError(f"{path!r} is not a path below a project's root")
-    return path
+def _address(project_id: str, path: str, action: str = "") -> str:
+    return resource("projects", project_id, "files", *PurePosixPath(path).parts, action=action)

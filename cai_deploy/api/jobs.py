@@ -1,87 +1,99 @@
-"""Jobs and their runs. API v2 has neither run logs nor exit codes: a run's state is all that it says."""
+"""Jobs of a project, and their runs. It must not know what a job does."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import builtins
+from itertools import islice
 from typing import Any
 
 from cai_deploy.api.creation import create_once
-from cai_deploy.api.paging import list_all, search_filter
+from cai_deploy.api.errors import NotFound
+from cai_deploy.api.paging import PAGE_SIZE, entries, named
+from cai_deploy.api.paths import resource
+from cai_deploy.api.schema_base import patch_body
 from cai_deploy.api.schemas import CreateJobRequest, CreateJobRunRequest, Job, JobRun
-from cai_deploy.api.transport import CREATE_TIMEOUT, Transport, json_object
+from cai_deploy.api.transport import CREATE_TIMEOUT, Transport
 
 
 class Jobs:
-    """The jobs of projects."""
+    """The jobs of any project. Every method raises ApiError, PlaceUnreachable or UnreadableAnswer."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project_id: str) -> list[Job]:
-        """Every job of a project."""
-        return list_all(self._transport, _path(project_id), "jobs", Job)
+    def list(self, project_id: str) -> builtins.list[Job]:
+        """All jobs of a project."""
+        return [Job.read(entry) for entry in entries(self._transport, _jobs(project_id), "jobs")]
 
     def find(self, project_id: str, name: str) -> Job | None:
-        """The job of exactly this name."""
-        found = list_all(self._transport, _path(project_id), "jobs", Job, search_filter(name=name))
-        return next((job for job in found if job.name == name), None)
+        """The job with exactly this name, None when there is none."""
+        return next((job for job in self._named(project_id, name) if job.name == name), None)
 
     def create(self, request: CreateJobRequest) -> Job:
-        """Define a job once. Its script must exist in the project."""
-        path = _path(request.project_id)
+        """Define a job, once even when the answer gets lost. Raises BadRequest when its script is not there."""
+        path = _jobs(request.project_id)
 
         def send() -> Job:
-            answer = self._transport.send("POST", path, body=request.body(), timeout=CREATE_TIMEOUT)
-            return Job.model_validate(json_object(answer))
+            return Job.read(self._transport.write("POST", path, request.body(), timeout=CREATE_TIMEOUT))
 
-        return create_once(send, lambda: self.find(request.project_id, request.name))
+        def look() -> Job | None:
+            # Names may repeat, so the script must be ours too.
+            wanted = (request.name, request.script)
+            there = self._named(request.project_id, request.name)
+            return next((job for job in there if (job.name, job.script) == wanted), None)
+
+        return create_once(send, look, self._transport.sleep)
 
     def update(self, project_id: str, job_id: str, **fields: Any) -> Job:
-        """Change fields. ``paused``, ``timezone`` and recipients are accepted and ignored by the platform."""
-        body = as_patch(fields)
-        return Job.model_validate(
-            json_object(self._transport.send("PATCH", f"{_path(project_id)}/{job_id}", body=body))
-        )
+        """Change the given fields. The server ignores ``paused``, ``timezone`` and recipients without a word."""
+        return Job.read(self._transport.write("PATCH", _job(project_id, job_id), patch_body(fields)))
 
     def delete(self, project_id: str, job_id: str) -> None:
-        """Remove a job."""
-        self._transport.send("DELETE", f"{_path(project_id)}/{job_id}")
+        """Remove a job; one that is gone already is fine."""
+        try:
+            self._transport.write("DELETE", _job(project_id, job_id))
+        except NotFound:
+            return
 
-    def list_runs(self, project_id: str, job_id: str) -> Sequence[JobRun]:
-        """A job's runs, newest first."""
-        runs = list_all(
-            self._transport, f"{_path(project_id)}/{job_id}/runs", "job_runs", JobRun, {"sort": "-created_at"}
-        )
-        return sorted(runs, key=lambda run: run.created_at, reverse=True)
+    def list_runs(self, project_id: str, job_id: str, *, limit: int | None = None) -> builtins.list[JobRun]:
+        """The runs of a job, newest first; the newest ``limit`` of them when given."""
+        path = _job(project_id, job_id, "runs")
+        found = entries(self._transport, path, "job_runs", {"sort": "-created_at"})
+        return [JobRun.read(entry) for entry in islice(found, limit)]
 
     def create_run(self, project_id: str, job_id: str, request: CreateJobRunRequest) -> JobRun:
-        """Start a run once: after a lost answer, a run that was not there before is the one."""
-        before = {run.id for run in self.list_runs(project_id, job_id)}
-        path = f"{_path(project_id)}/{job_id}/runs"
+        """Start a run, once even when the answer gets lost."""
+        path = _job(project_id, job_id, "runs")
+        # Runs have no names: ours is known by not having been there before.
+        before = {run.id for run in self.list_runs(project_id, job_id, limit=PAGE_SIZE)}
 
         def send() -> JobRun:
-            answer = self._transport.send("POST", path, body=request.body(), timeout=CREATE_TIMEOUT)
-            return JobRun.model_validate(json_object(answer))
+            return JobRun.read(self._transport.write("POST", path, request.body(), timeout=CREATE_TIMEOUT))
 
-        def find() -> JobRun | None:
-            return next((run for run in self.list_runs(project_id, job_id) if run.id not in before), None)
+        def look() -> JobRun | None:
+            for run in self.list_runs(project_id, job_id, limit=PAGE_SIZE):
+                if run.id not in before and request.arguments in (None, run.arguments):
+                    return run
+            return None
 
-        return create_once(send, find)
+        return create_once(send, look, self._transport.sleep)
 
     def get_run(self, project_id: str, job_id: str, run_id: str) -> JobRun:
         """One run. Raises NotFound."""
-        return JobRun.model_validate(self._transport.read_json(f"{_path(project_id)}/{job_id}/runs/{run_id}"))
+        return JobRun.read(self._transport.read(_job(project_id, job_id, "runs", run_id)))
 
-    def stop_run(self, project_id: str, job_id: str, run_id: str) -> None:
-        """Ask a run to stop."""
-        self._transport.send("POST", f"{_path(project_id)}/{job_id}/runs/{run_id}:stop")
+    def stop_run(self, project_id: str, job_id: str, run_id: str) -> JobRun:
+        """Ask a run to stop; it is stopping when this returns."""
+        return JobRun.read(self._transport.write("POST", _job(project_id, job_id, "runs", run_id, action="stop")))
+
+    def _named(self, project_id: str, name: str) -> builtins.list[Job]:
+        found = entries(self._transport, _jobs(project_id), "jobs", named(name))
+        return [Job.read(entry) for entry in found]
 
 
-def as_patch(fields: dict[str, Any]) -> dict[str, Any]:
-    """The body of a PATCH, where an environment is JSON text and an object is refused."""
-    return {name: json.dumps(value) if name == "environment" else value for name, value in fields.items()}
+def _jobs(project_id: str) -> str:
+    return resource("projects", project_id, "jobs")
 
 
-def _path(project_id: str) -> str:
-    return f"/api/v2/projects/{project_id}/jobs"
+def _job(project_id: str, job_id: str, *more: str, action: str = "") -> str:
+    return resource("projects", project_id, "jobs", job_id, *more, action=action)

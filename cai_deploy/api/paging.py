@@ -1,4 +1,8 @@
-"""Reading a list to its end. The default page is smaller than real lists, so a single page is never enough."""
+"""Lists: all pages of one, and the filter that narrows it.
+
+It must not know what the entries are. Page tokens are opaque, the server's page size is its own choice, and a list that
+never ends must not hang a deployment.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,47 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cai_deploy.api.errors import UnexpectedAnswer
-from cai_deploy.api.schemas import AnswerType
+from cai_deploy.api.errors import EndlessList, UnreadableAnswer
 from cai_deploy.api.transport import Transport
 
 PAGE_SIZE = 100
 MOST_PAGES = 1000
 
 
-def list_all(
-    transport: Transport, path: str, key: str, kind: type[AnswerType], params: Mapping[str, str] | None = None
-) -> list[AnswerType]:
-    """Every item under ``key`` of every page at ``path``. Raises UnexpectedAnswer for a list without an end."""
-    return [kind.model_validate(item) for item in _items(transport, path, key, dict(params or {}))]
+def entries(
+    transport: Transport, path: str, key: str, params: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every entry of the list ``key`` at ``path``; pages are read as the entries are taken.
 
-
-def search_filter(**values: str) -> dict[str, str]:
-    """The query for a filtered list. It matches substrings, so callers compare exactly afterwards."""
-    return {"search_filter": json.dumps(values)}
-
-
-def _items(transport: Transport, path: str, key: str, params: dict[str, str]) -> Iterator[Any]:
+    A page without the list counts as an empty one. Raises ApiError, PlaceUnreachable, UnreadableAnswer, and
+    EndlessList when a token comes twice or more than 1000 pages follow each other.
+    """
+    query = {**(params or {}), "page_size": str(PAGE_SIZE)}
     seen: set[str] = set()
-    query: dict[str, Any] = {**params, "page_size": PAGE_SIZE}
-    while True:
-        page = transport.read_json(path, params=query)
-        yield from page.get(key) or []
-        token = page.get("next_page_token") or ""
+    for _ in range(MOST_PAGES):
+        page = transport.read(path, params=query)
+        yield from entries_of(page, key, path)
+        token = page.get("next_page_token")
         if not token:
             return
-        if token in seen or len(seen) >= MOST_PAGES:
-            raise UnexpectedAnswer(
-                f"the list at {path} has no end",
-                status=200,
-                code=None,
-                message="a page token came twice" if token in seen else f"more than {MOST_PAGES} pages",
-                request_id="",
-            )
+        if token in seen:
+            raise EndlessList(path, "a page token came twice")
         seen.add(token)
-        query["page_token"] = token
+        query["page_token"] = str(token)
+    raise EndlessList(path, f"more than {MOST_PAGES} pages of {PAGE_SIZE}")
+
+
+def entries_of(page: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:
+    """The list ``key`` of one answer, [] when it is missing or null. Raises UnreadableAnswer when it is no list."""
+    found = page.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise UnreadableAnswer(f"the list {path} cannot be read", why=f"its {key!r} is not a list of objects")
+    return found
+
+
+def named(name: str) -> dict[str, str]:
+    """The query that narrows a list to ``name``.
+
+    The server takes it for a piece of the name, so that whoever asks must still compare.
+    """
+    return {"search_filter": json.dumps({"name": name})}

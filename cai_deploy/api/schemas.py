@@ -1,181 +1,198 @@
-"""The objects of the contract that a deployer sends and reads.
+"""The objects of the workspace, in its own words: what we read of them and what we send to create them.
 
-Reading is lenient (the workspace adds fields, sends numbers as strings, leaves lists out); sending is strict. An
-``environment`` goes out as an object and comes back as JSON text; here it is always a dictionary. It is kept out of
-every repr, as the platform mixes credentials into it.
+Environments are left out of every repr, as the platform adds credentials to them. It must not know how they travel. A status is kept as
+the server wrote it; ``known_status`` is our reading of it, in which a word that we don't know is UNKNOWN.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-
-def _environment(value: object) -> object:
-    """JSON text, an object or nothing -> a dictionary of strings."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except ValueError:
-            return {}
-    if not isinstance(value, dict):
-        return {}
-    return {str(name): text if isinstance(text, str) else json.dumps(text) for name, text in value.items()}
-
-
-def _text(value: object) -> object:
-    return "" if value is None else value
-
-
-EnvironmentMap = Annotated[dict[str, str], BeforeValidator(_environment)]
-Text = Annotated[str, BeforeValidator(_text)]
-
-
-class Answer(BaseModel):
-    """What the workspace returns."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
-
-
-class Body(BaseModel):
-    """What we send. ``body()`` is exactly what travels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def body(self) -> dict[str, Any]:
-        """The JSON object, without what was left open."""
-        return self.model_dump(exclude_none=True)
-
-
-AnswerType = TypeVar("AnswerType", bound=Answer)
+from cai_deploy.api.schema_base import Answer, Environment, Number, Request
+from cai_deploy.api.statuses import ApplicationStatus, EngineStatus
 
 
 class Project(Answer):
-    """A project. ``creation_status`` is creating, then success or failure."""
+    """``creation_status`` is creating, then success or failure; ``shared_memory_limit`` is in MB."""
 
-    id: str
-    name: Text = ""
-    creation_status: Text = ""
-    default_engine_type: Text = ""
-    environment: EnvironmentMap = Field(default_factory=dict, repr=False)
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    slug: str = ""
+    visibility: str = ""
+    creation_status: str = ""
+    default_engine_type: str = ""
+    shared_memory_limit: Number = 0
+    environment: Environment = Field(default_factory=dict, repr=False)
+    created_at: str = ""
+    updated_at: str = ""
 
 
-class CreateProjectRequest(Body):
-    """A new project; with ``template`` git it clones ``git_url``. ``shared_memory_limit`` is in MB."""
+class CreateProjectRequest(Request):
+    """``shared_memory_limit`` in MB."""
 
     name: str
     description: str | None = None
+    visibility: str | None = None
     template: str | None = None
     git_url: str | None = None
     git_ref: str | None = None
     default_project_engine_type: str | None = None
-    shared_memory_limit: int | None = None
     environment: dict[str, str] | None = Field(default=None, repr=False)
+    shared_memory_limit: int | None = None
+    team_name: str | None = None
 
 
 class FileInfo(Answer):
-    """A directory entry; ``path`` is a base name. ``file_size`` in bytes, None for a directory."""
+    """``path`` is the base name within the directory that was listed; ``file_size`` in bytes."""
 
-    path: str
+    path: str = ""
     is_dir: bool = False
-    file_size: Annotated[int | None, BeforeValidator(lambda value: value or None)] = None
+    file_size: Number = 0
 
 
 class Job(Answer):
-    """A job."""
+    """``timeout`` in seconds, ``memory`` in GB, ``cpu`` in vCPU."""
 
-    id: str
-    name: Text = ""
-    script: Text = ""
-    runtime_identifier: Text = ""
-    arguments: Text = ""
-    environment: EnvironmentMap = Field(default_factory=dict, repr=False)
+    id: str = ""
+    name: str = ""
+    script: str = ""
+    arguments: str = ""
+    type: str = ""
+    schedule: str = ""
+    parent_id: str = ""
+    paused: bool = False
+    timeout: Number = 0
+    kill_on_timeout: bool = False
+    cpu: float = 0.0
+    memory: float = 0.0
+    nvidia_gpu: Number = 0
+    runtime_identifier: str = ""
+    runtime_addon_identifiers: tuple[str, ...] = ()
+    environment: Environment = Field(default_factory=dict, repr=False)
+    created_at: str = ""
 
 
-class CreateJobRequest(Body):
-    """A new job. ``timeout`` in seconds; ``cpu`` in vCPU, ``memory`` in GB."""
+class CreateJobRequest(Request):
+    """``timeout`` in seconds, ``memory`` in GB, ``cpu`` in vCPU. ``schedule`` and ``parent_id`` exclude each other."""
 
     project_id: str
     name: str
     script: str
     runtime_identifier: str | None = None
+    runtime_addon_identifiers: tuple[str, ...] | None = None
+    arguments: str | None = None
+    environment: dict[str, str] | None = Field(default=None, repr=False)
     cpu: float | None = None
     memory: float | None = None
     nvidia_gpu: int | None = None
-    arguments: str | None = None
-    environment: dict[str, str] | None = Field(default=None, repr=False)
+    accelerator_label_id: str | None = None
     timeout: int | None = None
     kill_on_timeout: bool | None = None
     schedule: str | None = None
     timezone: str | None = None
+    paused: bool | None = None
     parent_id: str | None = None
 
 
 class JobRun(Answer):
-    """One execution of a job. ``status`` is the workspace's own word (``ENGINE_RUNNING``)."""
+    """One run of a job; the times are RFC 3339 text, "" for what has not happened."""
 
-    id: str
-    job_id: Text = ""
-    status: Text = "ENGINE_UNKNOWN"
-    arguments: Text = ""
-    created_at: Text = ""
+    id: str = ""
+    project_id: str = ""
+    job_id: str = ""
+    status: str = ""
+    arguments: str = ""
+    environment: Environment = Field(default_factory=dict, repr=False)
+    runtime_identifier: str = ""
+    created_at: str = ""
+    scheduling_at: str = ""
+    starting_at: str = ""
+    running_at: str = ""
+    finished_at: str = ""
+
+    @property
+    def known_status(self) -> EngineStatus:
+        """The status, UNKNOWN for a word that we don't know."""
+        return EngineStatus(self.status)
 
 
-class CreateJobRunRequest(Body):
-    """What differs for this run alone."""
+class CreateJobRunRequest(Request):
+    """What differs in one run from its job."""
 
     arguments: str | None = None
     environment: dict[str, str] | None = Field(default=None, repr=False)
 
 
 class Application(Answer):
-    """An application. ``status`` is the workspace's own word (``APPLICATION_RUNNING``)."""
+    """``memory`` in GB, ``cpu`` in vCPU. ``environment`` holds the project's variables too."""
 
-    id: str
-    name: Text = ""
-    subdomain: Text = ""
-    description: Text = ""
-    script: Text = ""
-    status: Text = "APPLICATION_UNKNOWN"
-    cpu: float = 0
-    memory: float = 0
-    nvidia_gpu: int = 0
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    subdomain: str = ""
+    script: str = ""
+    status: str = ""
+    cpu: float = 0.0
+    memory: float = 0.0
+    nvidia_gpu: Number = 0
     bypass_authentication: bool = False
-    runtime_identifier: Text = ""
-    environment: EnvironmentMap = Field(default_factory=dict, repr=False)
+    runtime_identifier: str = ""
+    runtime_addon_identifiers: tuple[str, ...] = ()
+    environment: Environment = Field(default_factory=dict, repr=False)
+    created_at: str = ""
+    starting_at: str = ""
+    running_at: str = ""
+    stopped_at: str = ""
+
+    @property
+    def known_status(self) -> ApplicationStatus:
+        """The status, UNKNOWN for a word that we don't know."""
+        return ApplicationStatus(self.status)
 
 
-class CreateApplicationRequest(Body):
-    """A new application; it starts at once. ``cpu`` in vCPU, ``memory`` in GB."""
+class CreateApplicationRequest(Request):
+    """``memory`` in GB, ``cpu`` in vCPU."""
 
     project_id: str
     name: str
     subdomain: str
     script: str
     description: str | None = None
+    runtime_identifier: str | None = None
+    runtime_addon_identifiers: tuple[str, ...] | None = None
     cpu: float | None = None
     memory: float | None = None
     nvidia_gpu: int | None = None
-    runtime_identifier: str | None = None
-    bypass_authentication: bool | None = None
+    accelerator_label_id: str | None = None
     environment: dict[str, str] | None = Field(default=None, repr=False)
+    bypass_authentication: bool | None = None
 
 
 class Runtime(Answer):
-    """A runtime image; ``image_identifier`` is what is sent as ``runtime_identifier``."""
+    """An image that code can run on. ``image_identifier`` is its name everywhere; ``status`` ENABLED means usable."""
 
-    image_identifier: str
-    editor: Text = ""
-    kernel: Text = ""
-    edition: Text = ""
-    full_version: Text = ""
-    status: Text = ""
+    image_identifier: str = ""
+    editor: str = ""
+    kernel: str = ""
+    edition: str = ""
+    description: str = ""
+    full_version: str = ""
+    status: str = ""
 
     @property
     def python_version(self) -> str | None:
-        """``3.11`` for the kernel ``Python 3.11``, None for other languages."""
-        found = re.fullmatch(r"Python (\d+\.\d+)(\.\d+)?", self.kernel.strip())
-        return found.group(1) if found else None
+        """``3.11`` for the kernel ``Python 3.11``; None for a kernel of another language."""
+        match = re.fullmatch(r"Python (\d+\.\d+)", self.kernel.strip())
+        return match.group(1) if match else None
+
+
+class RuntimeAddon(Answer):
+    """Something that is mounted into a runtime; ``status`` AVAILABLE means usable."""
+
+    identifier: str = ""
+    component: str = ""
+    display_name: str = ""
+    status: str = ""

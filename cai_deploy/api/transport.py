@@ -1,160 +1,184 @@
-"""The one seam for HTTP: a host, a key, time-outs and retries. It knows no objects.
+"""The one seam for HTTP with the API: every call has a timeout, reads are tried again, errors come out typed.
 
-Reads are retried here, with back-off and jitter. Writes are not: after a lost answer somebody has to look whether the
-work was done (``creation.py``), which a transport cannot. A ``requests`` session is not promised to be safe across
-threads, so each thread has its own.
+It must not know any kind of object. Reads are repeated here because that changes nothing; writes never are: whoever
+writes knows what to look for first (see ``creation.py``).
 """
 
 from __future__ import annotations
 
-import os
-import re
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
 
 import requests
-import tenacity
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from cai_deploy.api.errors import ApiError, RateLimited, ServerError, UnexpectedAnswer, from_response, request_id_of
-from cai_deploy.api.loopback import LoopbackAdapter, is_loopback_name
-from cai_deploy.errors import PlaceUnreachable
+from cai_deploy.api.errors import UnreadableAnswer, class_for, explain
+from cai_deploy.api.http_session import normalise_host, open_session, trusted, usable_key
+from cai_deploy.errors import DeployError, PlaceUnreachable
 
-READ_TIMEOUT = 30.0
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+TIMEOUT = 30.0
 UPLOAD_TIMEOUT = 60.0
 CREATE_TIMEOUT = 120.0
-"""Seconds. The gateway itself gives up on its backend after 30, but uploads and creates queue in front of it."""
+"""Seconds. A workspace may take long to create things, and an answer that is lost costs more than one that is late."""
 
-READ_ATTEMPTS = 5
-LONGEST_PAUSE = 20.0
+LONGEST_WAIT = 60.0
+"""Seconds that a Retry-After is honoured for; a server that asks for more is as good as down."""
 
-
-class LostAnswer(PlaceUnreachable):
-    """The connection broke or timed out: whether the request was carried out is not known."""
+_back_off = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
 
 
 class Transport:
-    """Sends requests to one workspace. ``host`` may lack a scheme or carry an API path; ``sleep`` is for tests."""
+    """Requests to one workspace with one key. Several threads may use it at once (see ``open_session``)."""
 
-    def __init__(self, host: str, api_key: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        host: str,
+        api_key: str,
+        *,
+        ca_bundle: str | None = None,
+        timeout: float = TIMEOUT,
+        attempts: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """``timeout`` in seconds for calls that name no other; ``attempts`` is how often a read is tried in all.
+
+        Raises ConfigError for an address or a CA bundle, AuthenticationError for a key, that cannot be used.
+        """
         self.host = normalise_host(host)
-        self._api_key = api_key
-        self._sleep = sleep
-        self._local = threading.local()
+        self.sleep = sleep
+        self._key = usable_key(api_key)
+        self._session = open_session(api_key)
+        self._verify = trusted(ca_bundle)
+        self._timeout = timeout
+        self._attempts = attempts
 
     def __repr__(self) -> str:
         return f"Transport({self.host!r})"
 
-    def read(self, method: str, path: str, *, params: Mapping[str, Any] | None = None) -> requests.Response:
-        """Send a request that changes nothing, again while that can help. Raises ApiError or LostAnswer."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((ServerError, RateLimited, LostAnswer)),
-            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
-            wait=_pause,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(self.send, method, path, params=params)
-
-    def read_json(self, path: str, *, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """GET ``path`` and return its JSON object."""
-        return json_object(self.read("GET", path, params=params))
-
-    def send(
+    def read(
         self,
-        method: str,
         path: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        method: Method = "GET",
+        params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        files: Mapping[str, tuple[str, bytes]] | None = None,
-        timeout: float = READ_TIMEOUT,
-    ) -> requests.Response:
-        """Send one request once. ``path`` starts with ``/api/v2``. Raises ApiError or LostAnswer."""
+    ) -> dict[str, Any]:
+        """The JSON object at ``path`` (below ``/api/v2``), tried again while that can help.
+
+        Raises ApiError, PlaceUnreachable, or UnreadableAnswer when the answer is not a JSON object.
+        """
+        return self._json(self._patiently(method, path, params=params, json=body))
+
+    def read_bytes(self, path: str) -> bytes:
+        """The bytes that a POST to ``path`` answers with: the API's way to download. Raises like ``read``."""
+        return self._patiently("POST", path, headers={"Accept": "*/*"}).content
+
+    def write(
+        self, method: Method, path: str, body: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Send ``body`` once and return the JSON answer, {} for none. ``timeout`` in seconds. Raises like ``read``."""
+        return self._json(self._once(method, path, json=body, timeout=timeout))
+
+    def send_file(self, path: str, field: str, content: bytes) -> None:
+        """Post ``content`` once, as the multipart field ``field``. Raises ApiError or PlaceUnreachable."""
+        part = (field.rpartition("/")[2], content, "application/octet-stream")
+        self._once("POST", path, files={field: part}, timeout=UPLOAD_TIMEOUT)
+
+    def _patiently(self, method: Method, path: str, **how: Any) -> requests.Response:
+        trying = Retrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_wait,
+            retry=retry_if_exception(lambda error: isinstance(error, DeployError) and error.retry_helps),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return trying(self._once, method, path, **how)
+
+    def _once(self, method: Method, path: str, *, timeout: float | None = None, **how: Any) -> requests.Response:
+        seconds = self._timeout if timeout is None else timeout
+        url = f"{self.host}/api/v2/{path}"
         try:
-            response = self._session().request(
-                method,
-                self.host + path,
-                params=params,
-                json=body,
-                files=files,
-                timeout=timeout,
-                headers={"Authorization": f"Bearer {self._api_key}", "Accept": "*/*"},
+            # A redirect from the API leads to a login page: following it would take the key there and say nothing.
+            answer = self._session.request(
+                method, url, timeout=seconds, verify=self._verify, allow_redirects=False, **how
             )
         except requests.RequestException as error:
-            raise LostAnswer(
-                f"no answer from {self.host} to {method} {path}",
-                why=_in_short(error),
-                next_step="check CML_HOST, the network and REQUESTS_CA_BUNDLE",
-            ) from error
-        if response.status_code >= 400:
-            raise from_response(response)
-        return response
+            raise unreachable(self.host, error, seconds) from error
+        if answer.status_code >= 300:
+            message, code = explain(answer.text)
+            raise class_for(answer.status_code)(
+                answer.status_code,
+                message.replace(self._key, "***"),
+                method=method,
+                path=f"/api/v2/{path}",
+                code=code,
+                request_id=answer.headers.get("x-cdp-request-id") or answer.headers.get("x-request-id") or "",
+                retry_after=_seconds(answer.headers.get("Retry-After", "")),
+            )
+        return answer
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = open_session(self.host)
-            self._local.session = session
-        return session
-
-
-def open_session(host: str) -> requests.Session:
-    """A session with the machine's proxy and CA settings, or straight to loopback for a name below localhost."""
-    session = requests.Session()
-    if is_loopback_name(host):
-        session.trust_env = False
-        session.mount("http://", LoopbackAdapter())
-    elif os.environ.get("SSL_CERT_FILE") and not os.environ.get("REQUESTS_CA_BUNDLE"):
-        session.verify = os.environ["SSL_CERT_FILE"]
-    # A .netrc entry for the host would replace our Authorization header without a word.
-    session.auth = _keep_headers
-    return session
-
-
-def normalise_host(host: str) -> str:
-    """``ml.example.com/`` -> ``https://ml.example.com``: people and platforms write it in many ways."""
-    bare = re.sub(r"^(https?://)+(?=https?://)", "", host.strip(), flags=re.IGNORECASE)
-    bare = re.sub(r"/+(api(/v\d+)?/*)?$", "", bare)
-    return bare if re.match(r"https?://", bare) else f"https://{bare}"
+    @staticmethod
+    def _json(answer: requests.Response) -> dict[str, Any]:
+        if not answer.content:
+            return {}
+        try:
+            fields = answer.json()
+        except ValueError:
+            fields = None
+        if isinstance(fields, dict):
+            return fields
+        why = "an HTML page, perhaps of a login" if answer.text.lstrip().startswith("<") else "not a JSON object"
+        path = answer.request.path_url.partition("?")[0]
+        raise UnreadableAnswer(f"{answer.request.method} {path} was answered with something else than JSON", why=why)
 
 
-def json_object(response: requests.Response) -> dict[str, Any]:
-    """The JSON object in a successful answer. Raises UnexpectedAnswer for anything else, such as a login page."""
-    try:
-        data = response.json()
-    except ValueError:
-        data = None
-    if isinstance(data, dict):
-        return data
-    raise UnexpectedAnswer(
-        f"{response.request.method} {response.request.path_url.partition('?')[0]} did not answer a JSON object",
-        status=response.status_code,
-        code=None,
-        message=f"content type {response.headers.get('Content-Type', 'none')}",
-        request_id=request_id_of(response),
-        next_step="check that CML_HOST is the workspace itself and not a login or landing page",
+def unreachable(host: str, error: requests.RequestException, timeout: float) -> PlaceUnreachable:
+    """The error for ``host`` not answering. Only the cause is told: the library's text may hold a proxy's password."""
+    advice = "check CML_HOST, the network and the proxy settings"
+    if isinstance(error, requests.exceptions.SSLError):
+        why = "its certificate is not trusted"
+        advice = "set REQUESTS_CA_BUNDLE to a file with the certificate authority of the workspace"
+    elif isinstance(error, requests.Timeout):
+        why = f"no answer within {timeout:g} seconds"
+    elif isinstance(error, requests.exceptions.ProxyError):
+        why = "the proxy does not let us through"
+    else:
+        why = _cause(error) or "the connection broke"
+    told = PlaceUnreachable(f"{host} cannot be reached", why=why, next_step=advice)
+    told.retry_helps = isinstance(error, (requests.ConnectionError, requests.Timeout)) and not isinstance(
+        error, requests.exceptions.SSLError
     )
+    return told
 
 
-_back_off = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)
+def _cause(error: BaseException | None) -> str:
+    """What the operating system said beneath the library's wrappings."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return ""
 
 
-def _pause(state: tenacity.RetryCallState) -> float:
-    """As long as the workspace asks for, else exponential with jitter so that many clients don't return together."""
+def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ApiError) else None
-    return min(asked, LONGEST_PAUSE) if asked is not None else _back_off(state)
+    told = getattr(error, "retry_after", None)
+    return _back_off(state) if told is None else min(float(told), LONGEST_WAIT)
 
 
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _in_short(error: requests.RequestException) -> str:
-    """requests nests three exceptions in one line; the innermost says it."""
-    inner: BaseException = error
-    while inner.__context__ is not None:
-        inner = inner.__context__
-    return f"{type(error).__name__}: {inner}"
+def _seconds(retry_after: str) -> float | None:
+    """Seconds in a Retry-After header, which is a number of them or a date; None when it is neither."""
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
