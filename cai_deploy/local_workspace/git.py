@@ -16,6 +16,8 @@ from pathlib import Path
 from cai_deploy.shell import last_lines
 
 TIMEOUT = 900.0
+# Set while git runs a hook: with them a clone would write into the caller's repository.
+_OF_ANOTHER_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 
 
 class CloneFailed(Exception):
@@ -31,7 +33,7 @@ async def clone(url: str, ref: str, directory: Path) -> None:
 
 async def _git(*arguments: str) -> None:
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY},
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,12 @@ class Home:
             return usual / f"{kubelet}.sock"
         short = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
         return Path(f"/tmp/cai-{os.getuid()}-{short}") / f"{kubelet}.sock"  # noqa: S108 - made private below
+
+    def tidy(self) -> None:
+        """Remove the stand-in for a long home's sockets; called when no kubelet runs."""
+        directory = self.socket(PLAIN).parent
+        if self.root not in directory.parents:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def make(self) -> None:
         """Create the directories, private to the owner."""

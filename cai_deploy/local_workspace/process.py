@@ -139,6 +139,7 @@ def _stop(place: Home) -> bool:
     # Kubelets outlive a server that crashed. All of them are asked, whatever became of the first.
     ended = [_end_kubelet(place.socket(name)) for name in KUBELETS]
     place.endpoint_file.unlink(missing_ok=True)
+    place.tidy()
     return endpoint is not None or any(ended)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 USER = {"username": "local", "name": "Local User", "email": "local@localhost"}
 
 JOB_FLAGS = (
@@ -40,7 +41,15 @@ DEFAULT_TIMEZONE = "America/Los_Angeles"
 
 def now() -> str:
     """This moment as the API writes it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(timezone.utc).strftime(_TIME_FORMAT)
+
+
+def seconds_since(moment: str | None) -> float:
+    """How long ago a moment was that ``now`` wrote."""
+    if moment is None:
+        return 0.0
+    then = datetime.strptime(moment, _TIME_FORMAT).replace(tzinfo=timezone.utc)
+    return (datetime.now(timezone.utc) - then).total_seconds()
 
 
 def environment_text(environment: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ NEW_PIDS = 0x20000000
 
 _MS_PRIVATE_RECURSIVE = 0x40000 | 0x4000
 _MS_NOSUID_NODEV = 0x2 | 0x4
+_MS_BIND = 0x1000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -46,6 +47,11 @@ def make_mounts_private() -> None:
 def mount(kind: str, target: str, options: str = "") -> None:
     """Mount a kernel file system (``proc``, ``tmpfs``)."""
     _checked("mount", kind.encode(), target.encode(), kind.encode(), _MS_NOSUID_NODEV, options.encode() or None)
+
+
+def show_instead(source: str, target: str) -> None:
+    """Let ``target`` be ``source`` in this mount namespace (a bind mount)."""
+    _checked("mount", source.encode(), target.encode(), None, _MS_BIND, None)
 
 
 def signal_on_parents_death(number: int) -> None:

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 from cai_deploy.local_workspace.kubelet import kernel, members, network
@@ -72,8 +73,18 @@ def _isolated(spec: PodSpec, ready: int, go: int) -> NoReturn:
     kernel.mount("tmpfs", "/dev/shm", f"size={spec.shm_bytes},mode=1777")  # noqa: S108 - the pod's own
     if spec.hostname:
         socket.sethostname(spec.hostname[:63])
+        _name_myself(spec.hostname, spec.address)
     network.configure_pod(spec.address)
     _first_process(spec, isolated=True)
+
+
+def _name_myself(hostname: str, address: str) -> None:
+    """The pod's host name leads to the pod's address, as it does in a real one; there is no DNS to ask."""
+    draft = Path("/dev/shm/hosts")  # noqa: S108 - the pod's own, made a moment ago
+    draft.write_text(f"127.0.0.1 localhost\n::1 localhost\n{address} {hostname}\n", encoding="utf-8")
+    draft.chmod(0o644)
+    kernel.show_instead(str(draft), "/etc/hosts")
+    draft.unlink()
 
 
 def _guard(first: int, scratch: str) -> NoReturn:

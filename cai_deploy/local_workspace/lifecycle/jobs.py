@@ -143,7 +143,8 @@ class Jobs:
         job = self._store.find("job", record.inner["job_id"])
         if job is None or not job.shown["kill_on_timeout"]:
             return None
-        return float(job.shown["timeout"]) or None
+        limit = float(job.shown["timeout"])
+        return max(0.0, limit - records.seconds_since(record.shown["running_at"])) if limit else None
 
     def _start_dependents(self, record: Record) -> None:
         for job in self._store.list("job", record.project_id):

@@ -95,14 +95,14 @@ def test_pods_have_walls_and_reach_each_other(moded: Client) -> None:
     look = """
 import json, os, shutil, socket, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-seen = {"other": opener.open("http://ADDRESS:8100/", timeout=5).read().decode(),
+seen = {"other": opener.open("http://TARGET:8100/", timeout=5).read().decode(),
         "processes": len([p for p in os.listdir("/proc") if p.isdigit()]),
         "hostname": socket.gethostname(), "shm": shutil.disk_usage("/dev/shm").total,
         "routes": open("/proc/net/route").read(), "links": os.listdir("/proc/sys/net/ipv4/conf"),
-        "pid1": os.getppid()}
+        "pid1": os.getppid(), "me": socket.gethostbyname(socket.gethostname()), "ip": os.environ["CDSW_IP_ADDRESS"]}
 open("seen.json", "w").write(json.dumps(seen))
 """
-    moded.upload(project, "look.py", look.replace("ADDRESS", address))
+    moded.upload(project, "look.py", look.replace("TARGET", address))
     path = moded.application(project, "looker", "look.py", memory=2)
     moded.until(path, "APPLICATION_FAILED")
     assert "seen.json" in moded.names(project), moded.log(path.rpartition("/")[2])
@@ -110,6 +110,7 @@ open("seen.json", "w").write(json.dumps(seen))
     assert address in seen["other"]
     assert (seen["processes"], seen["pid1"]) == (2, 1)
     assert seen["hostname"] == "looker"
+    assert seen["me"] == seen["ip"] != address
     assert seen["shm"] == 1 << 30
     assert set(seen["links"]) == {"all", "default", "lo", "eth0"}
     assert all(line.split()[1] != "00000000" for line in seen["routes"].splitlines()[1:]), "no default route"

@@ -17,6 +17,7 @@ import pytest
 import cai_deploy.local_workspace as package
 from cai_deploy.errors import DeployError
 from cai_deploy.local_workspace import process
+from cai_deploy.local_workspace.home import Home
 from cai_deploy.local_workspace.process_table import start_time
 
 from .conftest import SERVER_SCRIPT, Client, eventually, processes_of
@@ -169,8 +170,11 @@ def test_a_home_with_a_long_path_works(place: Path, monkeypatch: pytest.MonkeyPa
         project = client.project()
         client.upload(project, "x.py", "")
         assert client.run(project, "x.py") == "ENGINE_SUCCEEDED"
+        stand_in = Home(process.home()).socket("plain").parent
+        assert stand_in.stat().st_mode & 0o777 == 0o700
     finally:
         process.stop()
+    assert not stand_in.exists()
 
 
 def test_the_command_lines_end_is_light(place: Path) -> None:
