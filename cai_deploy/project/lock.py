@@ -33,6 +33,7 @@ class DirectoryLock:
         self._timeout = timeout
         self._stale_after = stale_after
         self._released = threading.Event()
+        self._name = f"{socket.gethostname()} pid {os.getpid()} #{id(self):x}"
 
     def __enter__(self) -> DirectoryLock:
         end = time.monotonic() + self._timeout
@@ -46,7 +47,7 @@ class DirectoryLock:
             if self._age() > self._stale_after:
                 self._break()
             time.sleep(POLL)
-        (self._path / "holder").write_text(f"{socket.gethostname()} pid {os.getpid()}\n", encoding="utf-8")
+        (self._path / "holder").write_text(self._name, encoding="utf-8")
         threading.Thread(target=self._beat, daemon=True, name="lock heartbeat").start()
         return self
 
@@ -54,7 +55,8 @@ class DirectoryLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._released.set()
-        shutil.rmtree(self._path, ignore_errors=True)
+        if self._holder() == self._name:  # somebody who took us for dead may hold it by now
+            shutil.rmtree(self._path, ignore_errors=True)
 
     def _take(self) -> bool:
         try:

@@ -1,0 +1,107 @@
+"""Settings -> the very command line of ``ray start``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cai_deploy.node.ray import SMALLEST_OBJECT_STORE, Start, arguments, environment, object_store_bytes
+from cai_deploy.node_settings import NodeSettings
+
+GB = 1024**3
+
+HEAD = NodeSettings(
+    cluster="ray",
+    role="head",
+    group="head",
+    environment="ray-1",
+    ray_version="2.60.0",
+    cpu=2,
+    memory_gb=4,
+    ports={"gcs": 6379, "dashboard": 8265, "client": 10001, "serve": 8000},
+)
+START = Start("head", "10.0.0.2", Path("/tmp/ray-x"), 2 * GB, HEAD.ports)
+
+
+def test_a_head() -> None:
+    store = int(4 * GB * 0.3)
+    assert arguments(HEAD, START) == [
+        "start",
+        "--block",
+        "--disable-usage-stats",
+        "--node-ip-address=10.0.0.2",
+        "--node-name=head",
+        "--num-cpus=2",
+        "--num-gpus=0",
+        f"--memory={4 * GB - store}",
+        f"--object-store-memory={store}",
+        "--labels=cai-deploy/group=head",
+        "--temp-dir=/tmp/ray-x",
+        "--dashboard-agent-listen-port=0",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        "--head",
+        "--port=6379",
+        "--ray-client-server-port=10001",
+        "--dashboard-host=127.0.0.1",
+        "--dashboard-port=8265",
+        "--no-monitor",
+    ]
+
+
+def test_a_worker_joins_and_opens_no_head_port() -> None:
+    worker = replace(HEAD, role="worker", group="gpu", gpu=2, labels={"zone": "a"}, resources={"fpga": 1.0})
+    words = arguments(worker, replace(START, node="gpu-0", gcs_address="10.0.0.9:6379"))
+    assert words[-1] == "--address=10.0.0.9:6379"
+    assert {"--num-gpus=2", "--labels=cai-deploy/group=gpu,zone=a", '--resources={"fpga": 1.0}'} <= set(words)
+    assert not {"--head", "--port=6379", "--dashboard-port=8265"} & set(words)
+
+
+def test_every_port_that_is_given_is_pinned() -> None:
+    ports = {
+        "node_manager": 8076,
+        "object_manager": 8077,
+        "dashboard_agent": 1,
+        "dashboard_agent_grpc": 2,
+        "runtime_env_agent": 3,
+        "metrics": 4,
+        "worker_min": 11000,
+        "worker_max": 11020,
+    }
+    words = arguments(replace(HEAD, role="worker"), replace(START, ports=ports, gcs_address="a:1"))
+    assert {
+        "--node-manager-port=8076",
+        "--object-manager-port=8077",
+        "--dashboard-agent-listen-port=1",
+        "--dashboard-agent-grpc-port=2",
+        "--runtime-env-agent-port=3",
+        "--metrics-export-port=4",
+        "--min-worker-port=11000",
+        "--max-worker-port=11020",
+    } <= set(words)
+
+
+@pytest.mark.parametrize(
+    ("memory", "shared_memory", "store"),
+    [
+        (10 * GB, 20 * GB, 3 * GB),
+        (10 * GB, GB, int(0.9 * GB)),
+        (10 * GB, 64 * 1024**2, SMALLEST_OBJECT_STORE),
+        (GB // 10, GB, SMALLEST_OBJECT_STORE),
+        (10 * GB, 0, 3 * GB),
+    ],
+)
+def test_the_object_store_fits_into_shared_memory(memory: int, shared_memory: int, store: int) -> None:
+    assert object_store_bytes(memory, shared_memory) == store
+
+
+def test_the_environment_keeps_bytecode_and_asks_no_one_outside() -> None:
+    inherited = {"PATH": "/bin", "PYTHONDONTWRITEBYTECODE": "1", "RAY_ADDRESS": "elsewhere", "MINE": "1"}
+    variables = environment(HEAD, inherited, Path("/env/bin"))
+    assert variables["PATH"] == "/env/bin:/bin"
+    assert variables["MINE"] == "1"
+    assert variables["RAY_USAGE_STATS_REPORT_URL"] == "http://127.0.0.1:9"
+    assert not {"PYTHONDONTWRITEBYTECODE", "RAY_ADDRESS"} & set(variables)
+    assert int(variables["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) < HEAD.stop_timeout

@@ -1,0 +1,88 @@
+"""Bringing a clone to a commit, with real git."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cai_deploy.errors import DeployError
+from cai_deploy.project.checkout import sync, without_credentials
+
+
+def git(directory: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+    return subprocess.run(
+        ["git", *identity, "-C", str(directory), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def commit(directory: Path, text: str) -> str:
+    (directory / "file").write_text(text)
+    git(directory, "add", "file")
+    git(directory, "commit", "-qm", text)
+    return git(directory, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    path = tmp_path / "origin"
+    path.mkdir()
+    git(path, "init", "-q", "-b", "main")
+    commit(path, "one")
+    return path
+
+
+@pytest.fixture
+def clone(origin: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(origin), str(path))
+    return path
+
+
+def test_it_moves_to_a_new_commit_and_then_does_nothing(origin: Path, clone: Path) -> None:
+    wanted = commit(origin, "two")
+    assert sync(clone, wanted).changed
+    assert (clone / "file").read_text() == "two"
+    assert not sync(clone, wanted).changed
+
+
+@pytest.mark.parametrize("ref", ["main", "v1", "side"])
+def test_branches_and_tags(origin: Path, clone: Path, ref: str) -> None:
+    git(origin, "checkout", "-q", "-b", "side")
+    wanted = commit(origin, "two")
+    git(origin, "tag", "-a", "-m", "annotated", "v1")
+    git(origin, "branch", "-f", "main", "side")
+    assert sync(clone, ref).commit == wanted
+
+
+def test_it_goes_back_too(origin: Path, clone: Path) -> None:
+    first = git(origin, "rev-parse", "HEAD")
+    sync(clone, commit(origin, "two"))
+    assert sync(clone, first).changed
+    assert (clone / "file").read_text() == "one"
+
+
+def test_untracked_files_stay(origin: Path, clone: Path) -> None:
+    (clone / "results.csv").write_text("mine")
+    sync(clone, commit(origin, "two"))
+    assert (clone / "results.csv").read_text() == "mine"
+
+
+def test_edits_are_named_and_not_thrown_away(origin: Path, clone: Path) -> None:
+    wanted = commit(origin, "two")
+    (clone / "file").write_text("edited in the workspace")
+    with pytest.raises(DeployError) as caught:
+        sync(clone, wanted)
+    assert "file" in caught.value.why
+    assert (clone / "file").read_text() == "edited in the workspace"
+
+
+def test_a_commit_that_was_not_pushed(clone: Path) -> None:
+    with pytest.raises(DeployError, match="the project's origin has no 1234567890123456789012345678901234567890"):
+        sync(clone, "1234567890" * 4)
+
+
+def test_credentials_are_blanked_out() -> None:
+    assert without_credentials("fatal: https://u:t0ken@h/x.git denied") == "fatal: https://***@h/x.git denied"
