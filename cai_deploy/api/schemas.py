@@ -1,7 +1,8 @@
 """The objects of the workspace, in its own words: what we read of them and what we send to create them.
 
-Environments are left out of every repr, as the platform adds credentials to them. It must not know how they travel. A status is kept as
-the server wrote it; ``known_status`` is our reading of it, in which a word that we don't know is UNKNOWN.
+A status is kept as the server wrote it; ``known_status`` is our reading of it, in which a word that we don't know is
+UNKNOWN. Environments are left out of every repr, as the platform adds credentials to them. This module must not know
+how objects travel.
 """
 
 from __future__ import annotations

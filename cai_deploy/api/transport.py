@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from cai_deploy.api.errors import UnreadableAnswer, class_for, explain
 from cai_deploy.api.http_session import normalise_host, open_session, trusted, usable_key
@@ -29,7 +29,7 @@ CREATE_TIMEOUT = 120.0
 LONGEST_WAIT = 60.0
 """Seconds that a Retry-After is honoured for; a server that asks for more is as good as down."""
 
-_back_off = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+_back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 
 
 class Transport:
