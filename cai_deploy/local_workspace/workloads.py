@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cai_deploy.local_workspace import engine, environment, rules
@@ -44,6 +44,13 @@ def argv(runtime: Runtime, project_dir: Path, script: str) -> list[str]:
     return ["/bin/sh", "-c", script]
 
 
+def kept_of_tmp(needed: Iterable[str], scratch: str) -> list[str]:
+    """The directories right below /tmp that hold something ``needed``; usually none, as little of worth is there."""
+    parts = [PurePosixPath(path).parts for path in needed if path.startswith("/tmp/")]  # noqa: S108
+    tops = {Path(*each[:3]) for each in parts if len(each) > 2} - {Path(scratch)}
+    return sorted(str(top) for top in tops if top.is_dir())
+
+
 def is_project_file(project_dir: Path, script: str) -> bool:
     """Whether ``script`` names a file in the project."""
     try:
@@ -79,14 +86,18 @@ async def pod_spec(
         cpu=shown["cpu"],
         memory_gb=shown["memory"],
     )
+    env = environment.workload_environment(facts, *layers)
     return PodSpec(
         name=note.name,
         argv=argv(runtime, project_dir, script),
-        env=environment.workload_environment(facts, *layers),
+        env=env,
         cwd=str(project_dir),
         log=str(workspace.home.workload_log(shown["id"])),
         hostname=shown.get("subdomain", ""),
         address=note.address,
         scratch=note.scratch,
+        keep=kept_of_tmp(
+            [str(workspace.home.root), engine.__file__, str(runtime.interpreter), *env.values()], note.scratch
+        ),
         shm_bytes=max(SMALLEST_SHM, environment.memory_bytes(shown, SHM_SHARE)),
     )

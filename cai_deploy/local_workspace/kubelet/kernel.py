@@ -16,7 +16,7 @@ NEW_PIDS = 0x20000000
 
 _MS_PRIVATE_RECURSIVE = 0x40000 | 0x4000
 _MS_NOSUID_NODEV = 0x2 | 0x4
-_MS_BIND = 0x1000
+_MS_BIND_RECURSIVE = 0x1000 | 0x4000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -51,7 +51,7 @@ def mount(kind: str, target: str, options: str = "") -> None:
 
 def show_instead(source: str, target: str) -> None:
     """Let ``target`` be ``source`` in this mount namespace (a bind mount)."""
-    _checked("mount", source.encode(), target.encode(), None, _MS_BIND, None)
+    _checked("mount", source.encode(), target.encode(), None, _MS_BIND_RECURSIVE, None)
 
 
 def signal_on_parents_death(number: int) -> None:

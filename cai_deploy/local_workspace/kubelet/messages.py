@@ -8,7 +8,7 @@ descriptor along.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 PodState = Literal["running", "ended"]
@@ -18,7 +18,8 @@ PodState = Literal["running", "ended"]
 class PodSpec:
     """One pod to run. ``address`` and ``shm_bytes`` count in an isolated kubelet only.
 
-    ``scratch`` is a directory that goes away with the pod.
+    ``scratch`` is a directory that goes away with the pod; an isolated pod has it for its /tmp, in which only the
+    directories of the host's /tmp in ``keep`` are still seen.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PodSpec:
     address: str = ""
     shm_bytes: int = 0
     scratch: str = ""
+    keep: list[str] = field(default_factory=list)
 
 
 @dataclass

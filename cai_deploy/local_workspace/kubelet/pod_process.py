@@ -58,7 +58,7 @@ def _leave_the_kubelet(log: str, keep: set[int]) -> None:
 
 def _isolated(spec: PodSpec, ready: int, go: int) -> NoReturn:
     kernel.signal_on_parents_death(signal.SIGKILL)
-    kernel.unshare(kernel.NEW_NETWORK | kernel.NEW_MOUNTS | kernel.NEW_HOSTNAME | kernel.NEW_PIDS)
+    kernel.unshare(kernel.NEW_NETWORK | kernel.NEW_HOSTNAME | kernel.NEW_PIDS)
     os.write(ready, b"1")
     if os.read(go, 1) != b"1":
         os._exit(COULD_NOT_START)
@@ -68,14 +68,28 @@ def _isolated(spec: PodSpec, ready: int, go: int) -> NoReturn:
     kernel.signal_on_parents_death(signal.SIGKILL)
     os.close(ready)
     os.close(go)
+    # Mounts are the workload's alone: the guard, which cleans up, must go on seeing the machine's own /tmp.
+    kernel.unshare(kernel.NEW_MOUNTS)
     kernel.make_mounts_private()
     kernel.mount("proc", "/proc")
     kernel.mount("tmpfs", "/dev/shm", f"size={spec.shm_bytes},mode=1777")  # noqa: S108 - the pod's own
+    if spec.scratch:
+        _own_tmp(spec.scratch, spec.keep)
     if spec.hostname:
         socket.sethostname(spec.hostname[:63])
         _name_myself(spec.hostname, spec.address)
     network.configure_pod(spec.address)
     _first_process(spec, isolated=True)
+
+
+def _own_tmp(scratch: str, keep: list[str]) -> None:
+    """A /tmp of its own: programs that use fixed paths there (Ray is one) must not meet those of other pods."""
+    kept = [(Path(path), os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in keep]
+    kernel.show_instead(scratch, "/tmp")  # noqa: S108
+    for path, descriptor in kept:
+        path.mkdir(parents=True, exist_ok=True)
+        kernel.show_instead(f"/proc/self/fd/{descriptor}", str(path))
+    Path(scratch).mkdir(mode=0o700)
 
 
 def _name_myself(hostname: str, address: str) -> None:

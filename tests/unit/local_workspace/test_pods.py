@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cai_deploy.errors import ConfigError
-from cai_deploy.local_workspace import pod_modes, process
+from cai_deploy.local_workspace import pod_modes, process, workloads
 from cai_deploy.local_workspace.kubelet import members
 from cai_deploy.local_workspace.process_table import start_time
 
@@ -99,7 +100,8 @@ seen = {"other": opener.open("http://TARGET:8100/", timeout=5).read().decode(),
         "processes": len([p for p in os.listdir("/proc") if p.isdigit()]),
         "hostname": socket.gethostname(), "shm": shutil.disk_usage("/dev/shm").total,
         "routes": open("/proc/net/route").read(), "links": os.listdir("/proc/sys/net/ipv4/conf"),
-        "pid1": os.getppid(), "me": socket.gethostbyname(socket.gethostname()), "ip": os.environ["CDSW_IP_ADDRESS"]}
+        "tmp": os.listdir("/tmp"), "tmpdir": os.environ["TMPDIR"], "pid1": os.getppid(),
+        "me": socket.gethostbyname(socket.gethostname()), "ip": os.environ["CDSW_IP_ADDRESS"]}
 open("seen.json", "w").write(json.dumps(seen))
 """
     moded.upload(project, "look.py", look.replace("TARGET", address))
@@ -110,6 +112,8 @@ open("seen.json", "w").write(json.dumps(seen))
     assert address in seen["other"]
     assert (seen["processes"], seen["pid1"]) == (2, 1)
     assert seen["hostname"] == "looker"
+    own = {Path(seen["tmpdir"]).name, moded.endpoint.home.parts[2]}  # its scratch, and what the tests keep in /tmp
+    assert set(seen["tmp"]) - own <= {name for name in seen["tmp"] if name.startswith("kernel-")}
     assert seen["me"] == seen["ip"] != address
     assert seen["shm"] == 1 << 30
     assert set(seen["links"]) == {"all", "default", "lo", "eth0"}
@@ -183,7 +187,6 @@ def test_an_ordinary_user_has_walls_too(tmp_path_factory: pytest.TempPathFactory
     interpreter, setpriv = "/usr/bin/python3", shutil.which("setpriv")
     if not setpriv or not Path(interpreter).exists():
         pytest.skip("needs setpriv and a Python that every user can run")
-    import tempfile
 
     import aiohttp
 
@@ -308,3 +311,9 @@ def _sleepers() -> list[str]:
             if b"sleep\x00987654" in line or (b"sleep 987654" in line and b"python" not in line):
                 found.append(entry.name)
     return found
+
+
+def test_what_lies_in_tmp_stays_visible_only_where_it_is_needed() -> None:
+    with tempfile.TemporaryDirectory(prefix="cai-", dir="/tmp") as needed:
+        inside = [f"{needed}/workspace/x", "/usr/bin/python3", "/tmp", "not a path", "/tmp/cai-0a1b2c3d", "/tmp/gone/x"]
+        assert workloads.kept_of_tmp(inside, "/tmp/cai-0a1b2c3d") == [needed]
