@@ -22,6 +22,7 @@ from cai_deploy.node_settings import NodeSettings, Role
 
 SMALLEST_OBJECT_STORE = 78_643_200
 OBJECT_STORE_SHARE = 0.3
+LISTENS = "import socket, sys; h, p = sys.argv[1].rsplit(':', 1); socket.create_connection((h, int(p)), 2)"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
     The head notes its address in the connection file first, the workers wait for that file. The platform's readiness
     probe is answered by Ray's own dashboard on the head, and by its dashboard agent on a worker.
     """
+    python = f"{layout.environment_dir(settings.environment)}/bin/python"
     ray = f"{layout.environment_dir(settings.environment)}/bin/ray"
     common = [
         *("--node-name", node),
@@ -80,10 +82,12 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
             f' --dashboard-host=0.0.0.0 --dashboard-port="$CDSW_APP_PORT" {words}'
         )
     address = f'sed -n \'s/.*"gcs_address": "\\([^"]*\\)".*/\\1/p\' {file} 2>/dev/null'
+    # The file is there before the GCS listens, and Ray's own patience with that is shorter than ours.
+    listens = f'{python} -c {shlex.quote(LISTENS)} "$a" 2>/dev/null'
     seconds = int(settings.join_timeout)
     return (
-        f'n=0; until a="${{RAY_HEAD_ADDRESS:-$({address})}}"; [ -n "$a" ]; do n=$((n+1));'
-        f' [ $n -gt {seconds} ] && echo "no connection file after {seconds} s" && exit 1; sleep 1; done;'
+        f'n=0; until a="${{RAY_HEAD_ADDRESS:-$({address})}}"; [ -n "$a" ] && {listens}; do n=$((n+1));'
+        f' [ $n -gt {seconds} ] && echo "no head after {seconds} s" && exit 1; sleep 1; done;'
         f' exec {ray} start --address="$a" {here} --dashboard-agent-listen-port="$CDSW_APP_PORT" {words}'
     )
 

@@ -8,6 +8,7 @@ import click
 
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
 from cai_deploy.cli.outcome import show_converged
+from cai_deploy.cli.output import say
 from cai_deploy.cli.progress import Story
 from cai_deploy.config import with_workers
 from cai_deploy.deploy import launch
@@ -38,4 +39,8 @@ def command(workers: int | None, inline: bool, config: Path | None, as_json: boo
 def wanted_spec(session: Session, workers: int | None, *, inline: bool) -> ClusterSpec:
     """The specification with the command line's flags on top."""
     spec = with_workers(session.spec_to_launch(), workers)
-    return spec.model_copy(update={"launch_with": "inline"}) if inline else spec
+    if inline:
+        spec = spec.model_copy(update={"launch_with": "inline"})
+    if spec.launch_with == "inline":
+        say("no launcher scripts: each application runs the inline `ray start ... --block` command itself")
+    return spec
