@@ -48,10 +48,11 @@ class Shell:
     home: Path
     pod_mode: str = ""
     user: str = ""
+    python: str = sys.executable
     environ: dict[str, str] = field(default_factory=dict)
 
     def argv(self, *arguments: str) -> list[str]:
-        command = [sys.executable, "-m", "cai_deploy", *arguments]
+        command = [self.python, "-m", "cai_deploy", *arguments]
         if not self.user:
             return command
         who = pwd.getpwnam(self.user)
@@ -65,6 +66,7 @@ class Shell:
             kept["CAI_DEPLOY_POD_MODE"] = self.pod_mode
         if self.user:
             kept["HOME"] = str(self.home)
+            kept["PATH"] = f"{Path(self.python).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         return kept
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -131,6 +133,37 @@ def poll(what: str, check: Callable[[], object], deadline: float = 30.0) -> None
         time.sleep(0.1)
 
 
+def environment_for_everybody(directory: Path, checkout: Path) -> Path:
+    """An environment with this package that every user can run: our own may lie below a private home."""
+    uv = Path(sys.executable).with_name("uv")
+    python = python_for_everybody()
+    subprocess.run([uv, "venv", "--quiet", "--python", python, directory], check=True)
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--link-mode", "copy", "--python", directory / "bin/python", checkout],
+        check=True,
+    )
+    return directory / "bin" / "python"
+
+
+def python_for_everybody() -> Path:
+    """A Python, new enough for us, in directories that every user may read. Skips the test where there is none."""
+    names = ["python3", *(f"python3.{minor}" for minor in range(13, 9, -1))]
+    places = [Path(sys.executable).resolve().parent, Path("/usr/local/bin"), Path("/usr/bin")]
+    for candidate in (place / name for place in places for name in names):
+        if candidate.exists() and readable_by_everybody(candidate.resolve()) and new_enough(candidate):
+            return candidate
+    pytest.skip("no Python that other users can run")
+
+
+def readable_by_everybody(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in path.parents)
+
+
+def new_enough(python: Path) -> bool:
+    check = "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))"
+    return subprocess.run([python, "-c", check], check=False).returncode == 0
+
+
 @pytest.fixture
 def person() -> Iterator[Callable[..., Shell]]:
     """Makes a person with a fresh checkout and a fresh workspace, and cleans up behind them."""
@@ -147,6 +180,7 @@ def person() -> Iterator[Callable[..., Shell]]:
         shell.commit("cai-deploy.yaml", specification)
         if user:
             who = pwd.getpwnam(user)
+            shell.python = str(environment_for_everybody(root / "venv", checkout))
             subprocess.run(["chown", "-R", f"{who.pw_uid}:{who.pw_gid}", str(root)], check=True)
         return shell
 
