@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from cai_deploy import node_settings
@@ -22,6 +23,10 @@ def main() -> int:
             return Agent(settings, pod, journal).run()
         except DeployError as error:
             for line in (f"error: {error.what}", *error.why.splitlines(), f"hint: {error.next_step}"):
+                journal.tell(line)
+            return 1
+        except Exception:  # noqa: BLE001 (no reader outside sees this pod's stderr, only the project file)
+            for line in traceback.format_exc().splitlines():
                 journal.tell(line)
             return 1
 

@@ -11,16 +11,16 @@ import shutil
 import signal
 import sys
 import threading
-from datetime import datetime, timezone
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from cai_deploy import connection
-from cai_deploy.connection import ConnectionInfo
-from cai_deploy.errors import ConnectionFileError, DeployError
+from cai_deploy.errors import DeployError
 from cai_deploy.node import ports, ray
+from cai_deploy.node.announcement import announcement
 from cai_deploy.node.head_search import find_head, listens
+from cai_deploy.node.home import separate_home
 from cai_deploy.node.journal import Journal
 from cai_deploy.node.pod import Pod, free_shared_memory, make_temp_dir
 from cai_deploy.node.process import RayProcess, kill_descendants
@@ -44,6 +44,7 @@ class Agent:
         self._journal = journal
         self._stop = threading.Event()
         self._state = "starting"
+        self._process: RayProcess | None = None
         self._temp_dir = make_temp_dir()
 
     def run(self) -> int:
@@ -52,48 +53,48 @@ class Agent:
         signal.signal(signal.SIGINT, self._told_to_stop)
         what = f"{self._settings.role} {self._pod.node} of {self._settings.cluster} at {self._pod.address}"
         self._journal.tell(f"{what}, Ray {self._settings.ray_version}, {self._settings.environment}")
-        process: RayProcess | None = None
         try:
-            process = self._start_head() if self._settings.role == "head" else self._start_worker()
-            if process:
-                self._follow(process)
+            if self._settings.role == "head":
+                self._start_head()
+            else:
+                self._start_worker()
+            if self._process:
+                self._follow(self._process)
         finally:
             self._journal.tell("stopping")
-            if process:
-                process.stop(self._settings.stop_timeout)
+            if self._process:
+                self._process.stop(self._settings.stop_timeout)
             kill_descendants()
             shutil.rmtree(self._temp_dir, ignore_errors=True)
         self._journal.tell("stopped")
         return 0
 
-    def _start_head(self) -> RayProcess | None:
-        keep_cloud_probes_away(Path.home())
+    def _start_head(self) -> None:
         chosen = ports.choose(self._settings.ports, self._settings.pinned_ports)
-        process = self._start_ray(chosen, "")
-        info = self._connection_info(chosen)
+        self._start_ray(chosen, "")
+        info = announcement(self._settings, self._pod, chosen, self._journal.tell)
+        # Imported only now, as aiohttp takes a quarter second that Ray need not wait for.
         from cai_deploy.node.gateway import Gateway
+        from cai_deploy.node.members import MemberList
 
-        Gateway(f"http://127.0.0.1:{chosen['dashboard']}", self._describe_members(info)).serve(self._pod.app_port)
-        self._wait_for_gcs(process, info.gcs_address)
-        if not self._stop.is_set():
+        members = MemberList(info.gcs_address, info.epoch)
+        Gateway(f"http://127.0.0.1:{chosen['dashboard']}", members.describe).serve(self._pod.app_port)
+        if self._gcs_answers(info.gcs_address):
             connection.write(self._pod.connection_file(self._settings.cluster), info)
-            self._state = "running"
             self._journal.tell(f"the head is up: epoch {info.epoch}, GCS at {info.gcs_address}")
-        return process
 
-    def _start_worker(self) -> RayProcess | None:
+    def _start_worker(self) -> None:
         serve_status(self._pod.app_port, lambda: {"node": self._pod.node, "state": self._state})
         file = self._pod.connection_file(self._settings.cluster)
         address = find_head(
             self._pod.head_address, file, self._settings.join_timeout, self._journal.tell, self._stop.is_set
         )
-        if not address:
-            return None
-        self._journal.tell(f"joining the head at {address}")
-        self._state = "running"
-        return self._start_ray(self._settings.ports, address)
+        if address:
+            self._journal.tell(f"joining the head at {address}")
+            self._start_ray(self._settings.ports, address)
+            self._state = "running"
 
-    def _start_ray(self, chosen: Any, gcs_address: str) -> RayProcess:
+    def _start_ray(self, chosen: Mapping[str, int], gcs_address: str) -> None:
         bin_dir = Path(sys.executable).parent
         start = ray.Start(
             node=self._pod.node,
@@ -103,18 +104,26 @@ class Agent:
             ports=chosen,
             gcs_address=gcs_address,
         )
-        return RayProcess(
-            [str(bin_dir / "ray"), *ray.arguments(self._settings, start)],
-            ray.environment(self._settings, os.environ, bin_dir),
+        variables = ray.environment(self._settings, os.environ, bin_dir)
+        if not gcs_address:
+            variables |= separate_home(self._temp_dir, variables) | ports.metrics_variables(ports.is_free)
+        self._process = RayProcess(
+            # As a module, so that Ray finds the start hook in the project, and no long path stands in a script's head.
+            [sys.executable, "-m", "ray.scripts.scripts", *ray.arguments(self._settings, start)],
+            variables,
             self._pod.project,
             self._journal.tell,
         )
 
-    def _wait_for_gcs(self, process: RayProcess, address: str) -> None:
-        """Until the GCS listens, Ray ends, or we are told to stop."""
+    def _gcs_answers(self, address: str) -> bool:
+        """Wait until the GCS listens; False when Ray ends before, or when we are told to stop."""
         for _ in range(int(GCS_TIMEOUT / POLL)):
-            if listens(address) or process.ended() is not None or self._stop.wait(POLL):
-                return
+            if self._process is None or self._process.ended() is not None:
+                return False
+            if listens(address):
+                return True
+            if self._stop.wait(POLL):
+                return False
         raise RayEnded(f"Ray's GCS does not listen at {address} after {GCS_TIMEOUT:.0f} seconds")
 
     def _follow(self, process: RayProcess) -> None:
@@ -127,53 +136,5 @@ class Agent:
                     next_step="the platform starts failed applications anew; `launch` does so at once",
                 )
 
-    def _connection_info(self, chosen: Any) -> ConnectionInfo:
-        address = self._pod.address
-        return ConnectionInfo(
-            cluster=self._settings.cluster,
-            epoch=self._last_epoch() + 1,
-            node_address=address,
-            gcs_address=f"{address}:{chosen['gcs']}",
-            client_address=f"{address}:{chosen['client']}",
-            dashboard_address=f"{address}:{self._pod.app_port}",
-            dashboard_url=self._pod.url,
-            ray_version=self._settings.ray_version,
-            python_version=".".join(str(part) for part in sys.version_info[:3]),
-            started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        )
-
-    def _last_epoch(self) -> int:
-        try:
-            info = connection.load(self._pod.connection_file(self._settings.cluster))
-        except ConnectionFileError as error:
-            self._journal.tell(f"the last connection file is of no use: {error}")
-            return 0
-        return info.epoch if info else 0
-
-    def _describe_members(self, info: ConnectionInfo) -> Any:
-        from cai_deploy.node.members import Members
-
-        members: list[Members] = []
-
-        def describe() -> dict[str, Any]:
-            # Made at the first question that finds a GCS: before that there is nobody to connect to.
-            if not members:
-                if not listens(info.gcs_address):
-                    return {"epoch": info.epoch, "nodes": []}
-                members.append(Members(info.gcs_address))
-            return {"epoch": info.epoch, "nodes": members[0].list()}
-
-        return describe
-
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._stop.set()
-
-
-def keep_cloud_probes_away(home: Path) -> None:
-    """Tell Ray where it runs, or its dashboard asks three clouds' metadata servers first, for 13 s where none answers.
-
-    It looks for the cluster launcher's file in the home directory, whose ``provider`` is all that is read of it.
-    """
-    file = home / "ray_bootstrap_config.yaml"
-    if not file.exists():
-        file.write_text("# Tells Ray that this is no cloud machine. Written by cai_deploy.\nprovider: {type: cml}\n")

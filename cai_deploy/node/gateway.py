@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
+
+from cai_deploy.errors import DeployError
 
 HOP_BY_HOP = {
     "connection",
@@ -30,8 +34,12 @@ HOP_BY_HOP = {
 NOBODY = 503
 
 
+class PortRefused(DeployError):
+    """Our HTTP port could not be opened."""
+
+
 class Gateway:
-    """Passes requests to ``dashboard`` (a base URL); ``list_nodes`` answers for /cai-deploy/nodes."""
+    """Passes requests to ``dashboard`` (a base URL); ``describe`` answers for /cai-deploy/nodes."""
 
     def __init__(self, dashboard: str, describe: Callable[[], Mapping[str, Any]]) -> None:
         self._dashboard = dashboard
@@ -39,10 +47,19 @@ class Gateway:
         self._session: aiohttp.ClientSession | None = None
 
     def serve(self, port: int) -> None:
-        """Listen on ``port`` from a thread of its own; returns at once."""
-        threading.Thread(target=lambda: asyncio.run(self._run(port)), daemon=True, name="gateway").start()
+        """Listen on ``port`` from a thread of its own. Raises PortRefused when it cannot be opened."""
+        opened: Future[None] = Future()
+        threading.Thread(target=lambda: asyncio.run(self._run(port, opened)), daemon=True, name="gateway").start()
+        try:
+            opened.result()
+        except OSError as error:
+            raise PortRefused(
+                f"the HTTP port {port} cannot be opened",
+                why=str(error),
+                next_step="end the program that holds it, or set CDSW_APP_PORT to a free port",
+            ) from error
 
-    async def _run(self, port: int) -> None:
+    async def _run(self, port: int, opened: Future[None]) -> None:
         application = web.Application(client_max_size=0)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/cai-deploy/nodes", self._nodes)
@@ -53,7 +70,12 @@ class Gateway:
         )
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 (the platform's proxy comes from outside)
+        try:
+            await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 (the platform's proxy comes from outside)
+        except OSError as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
         await asyncio.Event().wait()
 
     async def _healthz(self, request: web.Request) -> web.Response:  # noqa: ARG002
@@ -67,8 +89,8 @@ class Gateway:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None  # noqa: S101 (made before the first request)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
-        url = self._dashboard + request.raw_path
+        url = URL(self._dashboard + request.raw_path, encoded=True)
+        headers = passed_headers(request.headers)
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._join_websockets(request, url, headers)
@@ -77,10 +99,12 @@ class Gateway:
                 request.method, url, headers=headers, data=body, allow_redirects=False
             ) as answer:
                 return await _hand_on(request, answer)
-        except aiohttp.ClientConnectorError:
+        except aiohttp.WSServerHandshakeError as error:
+            return web.json_response({"error": error.message}, status=error.status)
+        except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError):
             return web.json_response({"error": "Ray's dashboard does not answer yet"}, status=NOBODY)
 
-    async def _join_websockets(self, request: web.Request, url: str, headers: dict[str, str]) -> web.StreamResponse:
+    async def _join_websockets(self, request: web.Request, url: URL, headers: dict[str, str]) -> web.StreamResponse:
         assert self._session is not None  # noqa: S101
         kept = {name: value for name, value in headers.items() if not name.lower().startswith("sec-websocket")}
         async with self._session.ws_connect(url, headers=kept, max_msg_size=0) as inner:
@@ -92,6 +116,15 @@ class Gateway:
                 way.cancel()
             await outer.close()
             return outer
+
+
+def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that go on to the dashboard.
+
+    Ray refuses a foreign ``Authorization`` even beside a right token in its own header, so that one stays here.
+    """
+    left_out = HOP_BY_HOP | ({"authorization"} if "X-Ray-Authorization" in headers else set())
+    return {name: value for name, value in headers.items() if name.lower() not in left_out}
 
 
 async def _hand_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from cai_deploy.node.head_search import listens
+
 STATES = {0: "ALIVE", 1: "DEAD"}
 TIMEOUT = 2.0
 
 
-class Members:
-    """Asks one GCS. Needs Ray, so it is made inside the cluster's environment only."""
+class MemberList:
+    """The nodes of the GCS at ``gcs_address``, which need not be there yet."""
 
-    def __init__(self, gcs_address: str) -> None:
-        from ray._raylet import GcsClient
+    def __init__(self, gcs_address: str, epoch: int) -> None:
+        self._gcs_address = gcs_address
+        self._epoch = epoch
+        self._client: Any = None
 
-        self._client: Any = GcsClient(address=gcs_address)
+    def describe(self) -> dict[str, Any]:
+        """What ``/cai-deploy/nodes`` answers; no nodes while there is no GCS to ask."""
+        if self._client is None:
+            if not listens(self._gcs_address):
+                return {"epoch": self._epoch, "nodes": []}
+            # Imported at the first question, as Ray itself is busy starting before; raises what Ray raises.
+            from ray._raylet import GcsClient
 
-    def list(self) -> list[dict[str, Any]]:
+            self._client = GcsClient(address=self._gcs_address)
+        return {"epoch": self._epoch, "nodes": self._nodes()}
+
+    def _nodes(self) -> list[dict[str, Any]]:
         """Every node that the cluster has or had, with Ray's own word for its state."""
         return [
             {

@@ -13,6 +13,9 @@ from cai_deploy.errors import DeployError
 HEAD_PORTS = ("gcs", "dashboard", "client")
 """What the head itself opens at its start; the others belong to Ray's own choice or to applications later."""
 
+METRICS_PORTS = {"AUTOSCALER_METRIC_PORT": 44217, "DASHBOARD_METRIC_PORT": 44227}
+"""Ray has no flags for these, only variables."""
+
 TRIES = 200
 
 
@@ -45,6 +48,12 @@ def choose(wanted: Mapping[str, int], pinned: Collection[str], free: Callable[[i
         else:
             chosen[name] = _next_free(port, {*chosen.values(), *wanted.values()}, free)
     return chosen
+
+
+def metrics_variables(free: Callable[[int], bool]) -> dict[str, str]:
+    """The variables that move a head's metrics ports out of another head's way; none when the usual ones are free."""
+    taken = set(METRICS_PORTS.values())
+    return {name: str(_next_free(port, taken, free)) for name, port in METRICS_PORTS.items() if not free(port)}
 
 
 def _next_free(port: int, taken: Collection[int], free: Callable[[int], bool]) -> int:

@@ -49,7 +49,7 @@ def arguments(settings: NodeSettings, start: Start) -> list[str]:
     """The words after ``ray``. A head is told its ports, a worker the ``gcs_address`` to join."""
     memory = int(settings.memory_gb * 1024**3)
     store = object_store_bytes(memory, start.shared_memory)
-    labels = {"cai-deploy/group": settings.group, **settings.labels}
+    labels = {"cai-deploy/group": settings.group, "cai-deploy/node": start.node, **settings.labels}
     words = [
         *("start", "--block", "--disable-usage-stats"),
         f"--node-ip-address={start.address}",

@@ -37,7 +37,7 @@ def test_a_head() -> None:
         "--num-gpus=0",
         f"--memory={4 * GB - store}",
         f"--object-store-memory={store}",
-        "--labels=cai-deploy/group=head",
+        "--labels=cai-deploy/group=head,cai-deploy/node=head",
         "--temp-dir=/tmp/ray-x",
         "--dashboard-agent-listen-port=0",
         "--min-worker-port=0",
@@ -55,7 +55,8 @@ def test_a_worker_joins_and_opens_no_head_port() -> None:
     worker = replace(HEAD, role="worker", group="gpu", gpu=2, labels={"zone": "a"}, resources={"fpga": 1.0})
     words = arguments(worker, replace(START, node="gpu-0", gcs_address="10.0.0.9:6379"))
     assert words[-1] == "--address=10.0.0.9:6379"
-    assert {"--num-gpus=2", "--labels=cai-deploy/group=gpu,zone=a", '--resources={"fpga": 1.0}'} <= set(words)
+    assert "--labels=cai-deploy/group=gpu,cai-deploy/node=gpu-0,zone=a" in words
+    assert {"--num-gpus=2", '--resources={"fpga": 1.0}'} <= set(words)
     assert not {"--head", "--port=6379", "--dashboard-port=8265"} & set(words)
 
 

@@ -1,0 +1,196 @@
+"""A head and two workers as plain processes on loopback addresses, through the launchers, with real Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cai_deploy import connection, layout
+from cai_deploy.node_settings import NodeSettings, Role
+from cai_deploy.render import render_launcher
+
+ENVIRONMENT = os.environ.get("CAI_DEPLOY_TEST_ENVIRONMENT", "")
+REPOSITORY = Path(__file__).parents[3]
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not ENVIRONMENT, reason="CAI_DEPLOY_TEST_ENVIRONMENT names no environment with Ray"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def marked(mark: str) -> list[str]:
+    """The command lines of all living processes that inherited ``mark``."""
+    found = []
+    for directory in Path("/proc").iterdir():
+        try:
+            if directory.name.isdigit() and mark.encode() in (directory / "environ").read_bytes():
+                found.append((directory / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def until(what: str, check: Callable[[], Any], deadline: float = 60.0) -> Any:
+    end = time.monotonic() + deadline
+    while not (answer := check()):
+        assert time.monotonic() < end, f"not in {deadline:.0f} s: {what}"
+        time.sleep(0.1)
+    return answer
+
+
+class Cluster:
+    """A project directory with launchers, and the nodes that were started in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.mark = f"CAI_TEST_MARK={root.name}"
+        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self.port: dict[str, int] = {}
+        environments = root / layout.ENVIRONMENTS_DIR
+        environments.mkdir(parents=True)
+        (environments / "ray-test").symlink_to(ENVIRONMENT)
+        (root / "cai_deploy").symlink_to(REPOSITORY / "cai_deploy")
+
+    def start(self, node: str, role: Role, address: str) -> None:
+        settings = NodeSettings(
+            cluster="ray",
+            role=role,
+            group=node.partition("-")[0],
+            environment="ray-test",
+            ray_version="2.60.0",
+            cpu=1,
+            memory_gb=1,
+            ports={"gcs": free_port(), "dashboard": free_port(), "client": free_port()},
+            join_timeout=60,
+            stop_timeout=8,
+        )
+        launcher = render_launcher(settings, f"{role}.py")
+        # A borrowed environment has no ready mark of ours, and must not be given one.
+        text = launcher.text.replace(layout.environment_ready_file("ray-test"), f"{layout.STATE_DIR}/ready.json")
+        (self.root / layout.STATE_DIR / "ready.json").write_text("{}")
+        (self.root / launcher.path).write_text(text)
+        self.port[node] = free_port()
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "CDSW_IP_ADDRESS": address,
+            "CDSW_APP_PORT": str(self.port[node]),
+            "CAI_DEPLOY_NODE": node,
+            "CDSW_APIV2_KEY": "platform-secret",
+            "CAI_TEST_MARK": self.root.name,
+        }
+        self.nodes[node] = subprocess.Popen([sys.executable, launcher.path], cwd=self.root, env=environ)
+
+    def get(self, node: str, path: str) -> Any:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port[node]}{path}", timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    def states(self) -> dict[str, str]:
+        answer = self.get("head", "/cai-deploy/nodes") or {"nodes": []}
+        return {node["name"]: node["state"] for node in answer["nodes"]}
+
+    def stop(self) -> None:
+        for process in self.nodes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.nodes.values():
+            process.wait(timeout=30)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="cai-node-", dir="/tmp") as root:
+        cluster = Cluster(Path(root))
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def test_three_nodes_come_up_answer_and_leave_nothing(cluster: Cluster) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("ray-*"))
+    started = time.monotonic()
+    cluster.start("head", "head", "127.77.0.1")
+    cluster.start("worker-0", "worker", "127.77.0.2")
+    cluster.start("worker-1", "worker", "127.77.0.3")
+    three = {"head": "ALIVE", "worker-0": "ALIVE", "worker-1": "ALIVE"}
+    until("three nodes ALIVE", lambda: cluster.states() == three)
+    print(f"three nodes ALIVE after {time.monotonic() - started:.1f} s")
+    version = until("the dashboard through the gateway", lambda: cluster.get("head", "/api/version"))
+    print(f"dashboard after {time.monotonic() - started:.1f} s")
+    assert version["ray_version"] == "2.60.0"
+    assert cluster.get("worker-0", "/")["node"] == "worker-0"
+
+    info = connection.load(cluster.root / layout.connection_file("ray"))
+    assert info is not None
+    assert info.epoch == 1
+    script = (
+        "import os, ray; ray.init(address=os.environ['A'], log_to_driver=False); "
+        "home = ray.remote(lambda: os.environ['HOME']); print('home', ray.get(home.remote()))"
+    )
+    driver = subprocess.run(
+        [f"{ENVIRONMENT}/bin/python", "-c", script],
+        env={"PATH": os.environ["PATH"], "A": info.gcs_address},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"home {cluster.root}" in driver.stdout, "tasks have the home of the person, not of Ray's services"
+    assert not (cluster.root / "ray_bootstrap_config.yaml").exists()
+
+    began = time.monotonic()
+    cluster.stop()
+    print(f"stopped in {time.monotonic() - began:.1f} s")
+    assert {node: process.returncode for node, process in cluster.nodes.items()} == dict.fromkeys(cluster.nodes, 0)
+    assert not marked(cluster.mark)
+    assert not set(Path(tempfile.gettempdir()).glob("ray-*")) - before
+    for node in cluster.nodes:
+        assert "platform-secret" not in (cluster.root / layout.node_log_file("ray", node)).read_text()
+
+
+def test_a_head_that_comes_back_raises_the_epoch(cluster: Cluster) -> None:
+    for epoch in (1, 2):
+        cluster.start("head", "head", "127.77.0.1")
+        until("the head ALIVE", lambda: "ALIVE" in cluster.states().values())
+        info = connection.load(cluster.root / layout.connection_file("ray"))
+        assert info is not None
+        assert info.epoch == epoch
+        cluster.stop()
+
+
+def test_a_node_fails_with_the_end_of_the_story_when_ray_dies(cluster: Cluster) -> None:
+    cluster.start("head", "head", "127.77.0.1")
+    until("the head ALIVE", lambda: "ALIVE" in cluster.states().values())
+    gcs = [
+        int(directory.name)
+        for directory in Path("/proc").iterdir()
+        if directory.name.isdigit()
+        and b"gcs_server" in (directory / "cmdline").read_bytes()
+        and cluster.mark.encode() in (directory / "environ").read_bytes()
+    ]
+    os.kill(gcs[0], signal.SIGKILL)
+    assert cluster.nodes["head"].wait(timeout=30) != 0
+    assert "Ray ended with status" in (cluster.root / layout.node_log_file("ray", "head")).read_text()
+    assert not marked(cluster.mark)
