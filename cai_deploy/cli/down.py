@@ -32,8 +32,5 @@ def command(config: Path | None, as_json: bool) -> None:
 
 def leave_no_process(session: Session) -> None:
     """Stop the local workspace when it was started for a cluster and nothing runs in it any more; its state is kept."""
-    workspace = local_workspace.status()
-    started_for_this = session.local and workspace.get("implicit")
-    if started_for_this and not workspace["applications"] and not workspace["job_runs_running"]:
-        local_workspace.stop()
-        say("the local workspace has stopped too, as nothing else is in it")
+    if session.local and local_workspace.stop_if_idle():
+        say("the local workspace has stopped too, as nothing else runs in it")

@@ -27,9 +27,7 @@ def start() -> None:
 @command.command("stop")
 def stop() -> None:
     """Stop it and everything that runs in it. Projects and their files are kept."""
-    running = process.find() is not None
-    process.stop()  # also when no server answers: one that crashed can have left its pods
-    say("stopped, with all that ran in it" if running else "nothing to do: it does not run")
+    say("stopped, with all that ran in it" if process.stop() else "nothing to do: it does not run")
 
 
 @command.command("status")
