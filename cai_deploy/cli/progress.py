@@ -14,6 +14,7 @@ from cai_deploy.cli.output import say
 from cai_deploy.state import Observation, Plan, Step
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.status import Status
 
 SHOWN_NAMES = 4
@@ -25,13 +26,15 @@ class Story:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._waiting = ""
+        self._console: Console | None = None
         self._spinner: Status | None = None
 
     def __enter__(self) -> Story:
         if sys.stderr.isatty():
             from rich.console import Console
 
-            self._spinner = Console(stderr=True).status("looking")
+            self._console = Console(stderr=True, highlight=False)
+            self._spinner = self._console.status("looking")
             self._spinner.start()
         return self
 
@@ -56,17 +59,21 @@ class Story:
 
     def tell(self, text: str) -> None:
         """One line with the seconds since the start."""
-        say(f"{time.monotonic() - self._started:6.1f}s  {text}")
+        line = f"{time.monotonic() - self._started:6.1f}s  {text}"
+        if self._console:
+            self._console.print(line, markup=False, soft_wrap=True)
+        else:
+            say(line)
 
 
 def waiting_line(plan: Plan) -> str:
-    """Who is waited for, and why: ``wait: worker-0, worker-1 is starting``."""
+    """Who is waited for, and why: ``wait: worker-0, worker-1: is starting``."""
     first = min((step.phase for step in plan.steps), default=0)
     reasons: dict[str, list[str]] = {}
     for step in plan.steps:
         if step.action == "wait" and step.phase == first:
             reasons.setdefault(step.reason, []).append(step.name)
-    return "; ".join(f"wait: {_names(names)} {reason}" for reason, names in reasons.items())
+    return "; ".join(f"wait: {_names(names)}: {reason}" for reason, names in reasons.items())
 
 
 def _names(names: list[str]) -> str:
