@@ -11,12 +11,14 @@ from collections.abc import Iterator, Set
 from cai_deploy.errors import DeployError
 from cai_deploy.spec import HEAD
 from cai_deploy.state import (
+    Action,
     Ground,
     GroundState,
     Node,
     NodeState,
     Observation,
     Plan,
+    Request,
     Step,
     Wanted,
     WantedGround,
@@ -54,9 +56,9 @@ def _ground_steps(wanted: tuple[WantedGround, ...], seen: Observation) -> Iterat
 
 
 def _ground_step(want: WantedGround, have: Ground | None, phase: int) -> Step | None:
-    def step(action: str, reason: str) -> Step:
+    def step(action: Action, reason: str) -> Step:
         request = None if action == "wait" else want.request
-        return Step(action, want.kind, want.name, reason, phase, request=request)  # type: ignore[arg-type]
+        return Step(action, want.kind, want.name, reason, phase, request=request)
 
     if have is None or have.state is GroundState.ABSENT:
         return step("create", have.reason if have and have.reason else "does not exist")
@@ -84,19 +86,34 @@ def _node_steps(wanted: Wanted, seen: Observation, overdue: Set[str]) -> Iterato
 
 
 def _node_step(want: WantedNode, have: Node, phase: int, *, overdue: bool) -> Step | None:
+    def step(action: Action, reason: str, request: Request | None = None) -> Step:
+        return Step(action, "node", want.name, reason, phase, have.native_id, request)
+
     if have.state is NodeState.STOPPING:
-        return Step("wait", "node", want.name, "is stopping", phase, have.native_id)
-    if have.fingerprint != want.fingerprint:
-        reason = "its settings changed" if want.role != HEAD else "its settings changed (workers will have to rejoin)"
-        return Step("update", "node", want.name, reason, phase, have.native_id, want.update)
+        return step("wait", "is stopping")
+    differing = [name for name, value in want.facts.items() if have.facts.get(name) != value]
+    if set(differing) - want.in_place or have.fingerprint != want.fingerprint:
+        return step("restart", _changed(want, have, differing), want.update)
     if have.state in (NodeState.STOPPED, NodeState.FAILED):
-        reason = "has failed" if have.state is NodeState.FAILED else "is stopped"
-        return Step("restart", "node", want.name, reason, phase, have.native_id)
+        return step("restart", "has failed" if have.state is NodeState.FAILED else "is stopped")
+    if differing:
+        return step("update", _changed(want, have, differing), want.update)
     if have.ready:
         return None
     if overdue and have.state is NodeState.RUNNING:
-        return Step("restart", "node", want.name, f"{_not_ready(have)} for too long", phase, have.native_id)
-    return Step("wait", "node", want.name, _not_ready(have), phase, have.native_id)
+        return step("restart", f"{_not_ready(have)} for too long")
+    return step("wait", _not_ready(have))
+
+
+def _changed(want: WantedNode, have: Node, differing: list[str]) -> str:
+    """What differs, and how: ``cpu: 2 -> 4``. Variables are named without their values, which may be secrets."""
+    told = [
+        f"{name} differs" if name.startswith("env.") else f"{name}: {have.facts.get(name)} -> {want.facts[name]}"
+        for name in differing
+    ]
+    reason = ", ".join(told) or "what it is made from changed"
+    restarts_head = want.role == HEAD and (not differing or set(differing) - want.in_place)
+    return f"{reason} (restarts the head: every worker has to rejoin)" if restarts_head else reason
 
 
 def _not_ready(have: Node) -> str:
@@ -113,6 +130,8 @@ def _surplus_steps(wanted: Wanted, seen: Observation) -> Iterator[Step]:
     phase = len(wanted.ground)
     for have in seen.nodes:
         if have.name not in names:
-            action = "wait" if have.state is NodeState.STOPPING else "stop"
-            reason = "is stopping" if action == "wait" else "is no longer wanted"
-            yield Step(action, "node", have.name, reason, phase + (have.role == HEAD), have.native_id)  # type: ignore[arg-type]
+            gone_last = phase + (have.role == HEAD)
+            if have.state is NodeState.STOPPING:
+                yield Step("wait", "node", have.name, "is stopping", gone_last, have.native_id)
+            else:
+                yield Step("stop", "node", have.name, "is no longer wanted", gone_last, have.native_id)

@@ -43,7 +43,10 @@ class GroundState(str, Enum):
 
 @dataclass(frozen=True)
 class Node:
-    """One member as the place shows it. ``ray_state`` is what Ray says of it, "" while Ray does not list it."""
+    """One member as the place shows it. ``ray_state`` is what Ray says of it, "" while Ray does not list it.
+
+    ``facts`` are its settings as they really are, by the names that ``WantedNode.facts`` uses.
+    """
 
     name: str
     role: Literal["head", "worker"]
@@ -53,6 +56,7 @@ class Node:
     fingerprint: str
     address: str = ""
     ray_state: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -93,7 +97,11 @@ class WantedGround:
 
 @dataclass(frozen=True)
 class WantedNode:
-    """A node that must exist: ``create`` makes it, ``update`` turns an older one of that name into it."""
+    """A node that must exist: ``create`` makes it, ``update`` turns an older one of that name into it.
+
+    ``facts`` are the settings to compare; what a place adds by itself is left out. Those in ``in_place`` can be changed
+    while the node runs.
+    """
 
     name: str
     role: Literal["head", "worker"]
@@ -101,6 +109,8 @@ class WantedNode:
     fingerprint: str
     create: Request
     update: Request
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    in_place: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,10 @@ Action = Literal["create", "update", "restart", "stop", "wait"]
 
 @dataclass(frozen=True)
 class Step:
-    """One change, or one thing to wait for, with the reason. ``phase`` orders: lower phases are done first."""
+    """One change, or one thing to wait for, with the reason. ``phase`` orders: lower phases are done first.
+
+    ``update`` changes something while it runs; ``restart`` starts it anew, with ``request`` sent first if there is one.
+    """
 
     action: Action
     kind: str

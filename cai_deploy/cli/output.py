@@ -7,6 +7,7 @@ command's own keys beside them; a failure is ``{"error": {"what", "why", "next_s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import click
 
 from cai_deploy.errors import DeployError
-from cai_deploy.state import Node, Observation, Plan
+from cai_deploy.state import Node, Observation, Plan, Request
+
+SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD?$|CREDENTIAL", re.IGNORECASE)
 
 
 def envelope(cluster: str, place: str, seen: Observation, *, converged: bool, **more: Any) -> dict[str, Any]:
@@ -38,10 +41,19 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
             "name": step.name,
             "reason": step.reason,
             "native_id": step.native_id,
-            "request": step.request,
+            "request": without_secrets(step.request),
         }
         for step in plan.steps
     ]
+
+
+def without_secrets(request: Request | None) -> Request | None:
+    """A request as it may be shown: variables whose names speak of secrets keep their names alone."""
+    body = request.get("body", {}) if request else {}
+    if request is None or "environment" not in body:
+        return request
+    shown = {name: "***" if SECRET_NAME.search(name) else value for name, value in body["environment"].items()}
+    return {**request, "body": {**body, "environment": shown}}
 
 
 def show_json(document: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ ENVIRONMENT = WantedGround("environment", "ray-1", "ray-1", {"body": "environmen
 LAUNCHER = WantedGround("launcher", "head.py", "new", {"body": "launcher"})
 
 
-def want(*names: str, fingerprint: str = "f1") -> tuple[WantedNode, ...]:
+def want(*names: str, fingerprint: str = "f1", **facts: object) -> tuple[WantedNode, ...]:
     return tuple(
         WantedNode(
             name,
@@ -32,14 +32,24 @@ def want(*names: str, fingerprint: str = "f1") -> tuple[WantedNode, ...]:
             fingerprint,
             {"body": f"create {name}"},
             {"body": f"update {name}"},
+            {name.replace("env_", "env."): value for name, value in facts.items()},
+            frozenset({"description"}),
         )
         for name in names
     )
 
 
-def have(name: str, state: NodeState = NodeState.RUNNING, ray_state: str = "ALIVE", *, fingerprint: str = "f1") -> Node:
+def have(
+    name: str,
+    state: NodeState = NodeState.RUNNING,
+    ray_state: str = "ALIVE",
+    *,
+    fingerprint: str = "f1",
+    **facts: object,
+) -> Node:
     role = "head" if name == "head" else "worker"
-    return Node(name, role, name.partition("-")[0], state, f"id-{name}", fingerprint, "10.0.0.1", ray_state)
+    shown = {name.replace("env_", "env."): value for name, value in facts.items()}
+    return Node(name, role, name.partition("-")[0], state, f"id-{name}", fingerprint, "10.0.0.1", ray_state, shown)
 
 
 @dataclass
@@ -185,22 +195,64 @@ ROWS = [
         ["wait node worker-0: is unknown"],
     ),
     Row(
-        "changed settings update the worker in place",
-        Wanted((), want("worker-0", fingerprint="f2")),
-        Observation(nodes=(have("worker-0"),)),
-        ["update node worker-0: its settings changed"],
+        "changed settings restart the worker, and say what changed",
+        Wanted((), want("worker-0", fingerprint="f2", cpu=4.0, memory_gb=8.0)),
+        Observation(nodes=(have("worker-0", cpu=2.0, memory_gb=8.0),)),
+        ["restart node worker-0: cpu: 2.0 -> 4.0"],
+    ),
+    Row(
+        "a change that no setting shows is one of the launcher or the environment",
+        Wanted((), want("worker-0", fingerprint="f2", cpu=2.0)),
+        Observation(nodes=(have("worker-0", cpu=2.0),)),
+        ["restart node worker-0: what it is made from changed"],
     ),
     Row(
         "changing the head is said loudly",
-        Wanted((), want("head", fingerprint="f2")),
-        Observation(nodes=(have("head"),)),
-        ["update node head: its settings changed (workers will have to rejoin)"],
+        Wanted((), want("head", cpu=4.0)),
+        Observation(nodes=(have("head", cpu=2.0),)),
+        ["restart node head: cpu: 2.0 -> 4.0 (restarts the head: every worker has to rejoin)"],
     ),
     Row(
-        "a failed node with old settings is updated, which restarts it too",
-        Wanted((), want("worker-0", fingerprint="f2")),
-        Observation(nodes=(have("worker-0", NodeState.FAILED, ""),)),
-        ["update node worker-0: its settings changed"],
+        "a new launcher for the head is said as loudly",
+        Wanted((), want("head", fingerprint="f2")),
+        Observation(nodes=(have("head"),)),
+        ["restart node head: what it is made from changed (restarts the head: every worker has to rejoin)"],
+    ),
+    Row(
+        "drift: somebody changed a setting by hand, though our mark is unchanged",
+        Wanted((), want("worker-0", public=False, cpu=2.0)),
+        Observation(nodes=(have("worker-0", public=True, cpu=2.0),)),
+        ["restart node worker-0: public: True -> False"],
+    ),
+    Row(
+        "drift that reaches no pod is taken back in place",
+        Wanted((), want("head", description="ours")),
+        Observation(nodes=(have("head", description="edited"),)),
+        ["update node head: description: edited -> ours"],
+    ),
+    Row(
+        "a variable is named and its value is not",
+        Wanted((), want("worker-0", env_TOKEN="new")),
+        Observation(nodes=(have("worker-0", env_TOKEN="old"),)),
+        ["restart node worker-0: env.TOKEN differs"],
+    ),
+    Row(
+        "what the platform adds is not looked at",
+        Wanted((), want("worker-0", cpu=2.0)),
+        Observation(nodes=(have("worker-0", cpu=2.0, env_CML_USER_PW="x", editor="y"),)),
+        [],
+    ),
+    Row(
+        "a failed node with old settings is changed and restarted in one step",
+        Wanted((), want("worker-0", fingerprint="f2", cpu=4.0)),
+        Observation(nodes=(have("worker-0", NodeState.FAILED, "", cpu=2.0),)),
+        ["restart node worker-0: cpu: 2.0 -> 4.0"],
+    ),
+    Row(
+        "a failed node whose description drifted is restarted first",
+        Wanted((), want("worker-0", description="ours")),
+        Observation(nodes=(have("worker-0", NodeState.FAILED, "", description="edited"),)),
+        ["restart node worker-0: has failed"],
     ),
     Row(
         "scaling out adds one and touches nothing else",

@@ -42,13 +42,13 @@ def run_job(client: Client, project_id: str, job: dict[str, Any], run: dict[str,
 
 
 def apply_to_node(client: Client, step: Step, project_id: str) -> None:
-    """Create, change, restart or delete one application. A PATCH alone restarts nothing, so a restart follows it."""
+    """Create, change, restart or delete one application. A PATCH restarts nothing by itself."""
     if step.action == "create":
         client.applications.create(CreateApplicationRequest.model_validate((step.request or {})["body"]))
-    elif step.action == "update":
-        client.applications.update(project_id, step.native_id, **(step.request or {})["body"])
-        client.applications.restart(project_id, step.native_id)
-    elif step.action == "restart":
-        client.applications.restart(project_id, step.native_id)
+    elif step.action in ("update", "restart"):
+        if step.request:
+            client.applications.update(project_id, step.native_id, **step.request["body"])
+        if step.action == "restart":
+            client.applications.restart(project_id, step.native_id)
     elif step.action == "stop":
         client.applications.delete(project_id, step.native_id)

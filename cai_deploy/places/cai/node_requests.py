@@ -14,6 +14,7 @@ from cai_deploy.api.application_http import application_url
 from cai_deploy.node_settings import NodeSettings
 from cai_deploy.places.cai import names
 from cai_deploy.places.cai.environments import NeededEnvironment
+from cai_deploy.places.cai.facts import IN_PLACE, wanted_facts
 from cai_deploy.places.cai.fingerprints import fingerprint
 from cai_deploy.places.cai.marks import Mark
 from cai_deploy.render import Launcher, inline_command
@@ -85,6 +86,8 @@ def wanted_node(node: str, plan: GroupPlan, host: str, project_id: str) -> Wante
         fingerprint=mark.fingerprint,
         create={"method": "POST", "path": path, "body": {**fixed, **changeable}},
         update={"method": "PATCH", "path": f"{path}/{fixed['name']}", "body": changeable},
+        facts=wanted_facts(changeable, plan.group.env),
+        in_place=IN_PLACE,
     )
 
 

@@ -16,6 +16,7 @@ from cai_deploy.config import parse as parse_spec
 from cai_deploy.connection import ConnectionInfo
 from cai_deploy.errors import ConfigError, ConnectionFileError
 from cai_deploy.places.cai import marks, names
+from cai_deploy.places.cai.facts import actual_facts
 from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.places.cai.ray_status import list_ray_nodes
 from cai_deploy.places.cai.states import node_state
@@ -120,6 +121,7 @@ def to_node(application: Application, mark: marks.Mark, ray_nodes: dict[str, tup
         fingerprint=mark.fingerprint,
         address=address if running else "",
         ray_state=ray_state if running else "",
+        facts=actual_facts(application),
     )
 
 

@@ -146,7 +146,10 @@ def test_the_local_workspace_by_hand(home: Path) -> None:
 
 
 def test_a_plan_from_nothing(home: Path) -> None:
-    (home / "cai-deploy.yaml").write_text("project: {git_url: 'https://example.com/a.git'}\nworkers: [{replicas: 1}]\n")
+    (home / "cai-deploy.yaml").write_text(
+        "project: {git_url: 'https://example.com/a.git'}\n"
+        "workers: [{replicas: 1, env: {HF_TOKEN: s3cret, OMP_NUM_THREADS: '1'}}]\n"
+    )
     try:
         ran = run(home, "plan", "--exit-code")
         assert ran.status == 2
@@ -159,6 +162,10 @@ def test_a_plan_from_nothing(home: Path) -> None:
             "create node head: does not exist",
             "create node worker-0: does not exist",
         ]
+        shown = run(home, "plan", "--json").out + run(home, "plan", "--requests").out
+        assert "s3cret" not in shown
+        assert '"HF_TOKEN": "***"' in shown
+        assert '"OMP_NUM_THREADS": "1"' in shown
         steps = json.loads(run(home, "plan", "--json").out)["plan"]
         assert steps[0]["request"]["body"]["git_url"] == "https://example.com/a.git"
         assert steps[-1]["request"]["body"]["name"] == "ray-worker-0"
