@@ -22,6 +22,9 @@ from cai_deploy.node_settings import NodeSettings, Role
 
 SMALLEST_OBJECT_STORE = 78_643_200
 OBJECT_STORE_SHARE = 0.3
+NO_REPORT = "RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9"
+"""Ray sends one report even with its statistics off; this sends it nowhere."""
+
 LISTENS = "import socket, sys; h, p = sys.argv[1].rsplit(':', 1); socket.create_connection((h, int(p)), 2)"
 
 
@@ -60,18 +63,22 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
     The head notes its address in the connection file first, the workers wait for that file. The platform's readiness
     probe is answered by Ray's own dashboard on the head, and by its dashboard agent on a worker.
     """
-    python = f"{layout.environment_dir(settings.environment)}/bin/python"
-    ray = f"{layout.environment_dir(settings.environment)}/bin/ray"
+    programs = f"{layout.environment_dir(settings.environment)}/bin"
+    ray = f'env PATH="$PWD/{programs}:$PATH" {NO_REPORT} {programs}/ray'
+    labels = {"cai-deploy/group": settings.group, "cai-deploy/node": node, **settings.labels}
     common = [
         *("--node-name", node),
         *("--num-cpus", f"{max(int(settings.cpu), 0)}"),
         *("--num-gpus", str(settings.gpu)),
         *("--object-store-memory", str(object_store_bytes(settings))),
+        *("--labels", ",".join(f"{name}={value}" for name, value in sorted(labels.items()))),
+        *(("--resources", json.dumps(settings.resources, sort_keys=True)) if settings.resources else ()),
+        *("--min-worker-port", "0", "--max-worker-port", "0"),
         "--disable-usage-stats",
         "--block",
     ]
     words = " ".join(shlex.quote(word) for word in common)
-    here = '--node-ip-address="$CDSW_IP_ADDRESS"'
+    here = '--node-ip-address="$CDSW_IP_ADDRESS" --temp-dir="$(mktemp -d /tmp/ray-XXXXXX)"'
     file = layout.connection_file(settings.cluster)
     if settings.role == "head":
         ports = settings.ports
@@ -83,7 +90,7 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
         )
     address = f'sed -n \'s/.*"gcs_address": "\\([^"]*\\)".*/\\1/p\' {file} 2>/dev/null'
     # The file is there before the GCS listens, and Ray's own patience with that is shorter than ours.
-    listens = f'{python} -c {shlex.quote(LISTENS)} "$a" 2>/dev/null'
+    listens = f'{programs}/python -c {shlex.quote(LISTENS)} "$a" 2>/dev/null'
     seconds = int(settings.join_timeout)
     return (
         f'n=0; until a="${{RAY_HEAD_ADDRESS:-$({address})}}"; [ -n "$a" ] && {listens}; do n=$((n+1));'
@@ -110,10 +117,11 @@ def _note_connection(settings: NodeSettings, file: str) -> str:
         "dashboard_url": "$CAI_DEPLOY_URL",
         "ray_version": settings.ray_version,
         "python_version": "",
-        "started_at": "",
+        "started_at": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
         "version": CONNECTION_VERSION,
     }
-    text = json.dumps(info).replace('"', '\\"')
+    # The seconds of the clock rise from one start to the next, as an epoch must.
+    text = json.dumps(info).replace('"epoch": 1', '"epoch": $(date +%s)').replace('"', '\\"')
     return f'echo "{text}" > {file}.new && mv {file}.new {file}'
 
 

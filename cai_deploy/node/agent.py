@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -29,6 +30,11 @@ from cai_deploy.node_settings import NodeSettings
 
 POLL = 0.1
 GCS_TIMEOUT = 120.0
+LOOK_EVERY = 1.0
+MISSED = 4
+"""Looks in a row without a vital service; ``ray start`` itself gets this long to tell its end better than we could."""
+
+ANEW = "the platform starts failed applications anew; `launch` does so at once"
 
 
 class RayEnded(DeployError):
@@ -127,14 +133,26 @@ class Agent:
         raise RayEnded(f"Ray's GCS does not listen at {address} after {GCS_TIMEOUT:.0f} seconds")
 
     def _follow(self, process: RayProcess) -> None:
+        """Until told to stop. Raises RayEnded when Ray or a vital service of it ends before.
+
+        ``ray start --block`` is not enough to watch: it stays when its raylet ends without failure, and hangs when the
+        GCS dies while it is still starting.
+        """
+        seen: set[str] = set()
+        missed = 0
+        looked = time.monotonic()
         while not self._stop.wait(POLL):
             status = process.ended()
             if status is not None:
-                raise RayEnded(
-                    f"Ray ended with status {status}",
-                    why="\n".join(process.last_lines),
-                    next_step="the platform starts failed applications anew; `launch` does so at once",
-                )
+                raise RayEnded(f"Ray ended with status {status}", why="\n".join(process.last_lines), next_step=ANEW)
+            if time.monotonic() - looked >= LOOK_EVERY:
+                looked = time.monotonic()
+                running = process.services()
+                seen |= running
+                missed = 0 if running == seen else missed + 1
+                if missed >= MISSED:
+                    gone = ", ".join(sorted(seen - running))
+                    raise RayEnded(f"Ray ended: no {gone} any more", why="\n".join(process.last_lines), next_step=ANEW)
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._stop.set()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 KEPT_LINES = 30
+VITAL = {"gcs_server", "raylet"}
 POLL = 0.05
 
 
@@ -44,6 +45,11 @@ class RayProcess:
     def ended(self) -> int | None:
         """Its exit status, None while it runs."""
         return self._process.poll()
+
+    def services(self) -> set[str]:
+        """Which of Ray's two vital services run below it."""
+        below = set(_descendants(self._process.pid))
+        return {name for pid, _, name in _living() if pid in below} & VITAL
 
     def stop(self, patience: float) -> None:
         """Ask it to drain and end, for ``patience`` seconds; then end every process that it left behind."""
@@ -85,7 +91,7 @@ def _reap() -> None:
 
 def _descendants(pid: int) -> list[int]:
     """Living processes below ``pid``, zombies left out."""
-    parents = dict(_living())
+    parents = {child: parent for child, parent, _ in _living()}
     found = {pid}
     while True:
         more = {child for child, parent in parents.items() if parent in found} - found
@@ -94,14 +100,16 @@ def _descendants(pid: int) -> list[int]:
         found |= more
 
 
-def _living() -> list[tuple[int, int]]:
+def _living() -> list[tuple[int, int, str]]:
+    """Every living process as (pid, its parent, its name)."""
     processes = []
     for directory in Path("/proc").iterdir():
         if not directory.name.isdigit():
             continue
         with contextlib.suppress(OSError):
             # "pid (name) state parent ...", where a name may hold spaces and brackets
-            state, parent = (directory / "stat").read_text().rpartition(")")[2].split()[:2]
+            front, _, rest = (directory / "stat").read_text().rpartition(")")
+            state, parent = rest.split()[:2]
             if state != "Z":
-                processes.append((int(directory.name), int(parent)))
+                processes.append((int(directory.name), int(parent), front.partition("(")[2]))
     return processes

@@ -51,7 +51,7 @@ def arguments(settings: NodeSettings, start: Start) -> list[str]:
     store = object_store_bytes(memory, start.shared_memory)
     labels = {"cai-deploy/group": settings.group, "cai-deploy/node": start.node, **settings.labels}
     words = [
-        *("start", "--block", "--disable-usage-stats"),
+        *("start", "--block", "--disable-usage-stats", "--log-color=false"),
         f"--node-ip-address={start.address}",
         f"--node-name={start.node}",
         f"--num-cpus={int(settings.cpu)}",

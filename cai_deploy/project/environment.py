@@ -8,21 +8,33 @@ is there, which is written last.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cai_deploy import layout, shell
 from cai_deploy.errors import CommandFailed, DeployError
 from cai_deploy.project.lock import DirectoryLock
+from cai_deploy.project.redact import without_credentials
 
 BUILD_TIMEOUT = 3600.0
 LOCK_TIMEOUT = 3600.0
-DROPPED_VARIABLES = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV")
+UV = "uv>=0.5,<1"
+DROPPED_VARIABLES = (
+    "PIP_USER",
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+)
 """Set by runtimes or people, and each enough to put packages elsewhere or to leave the bytecode out."""
 
 
@@ -86,8 +98,8 @@ def keep_out_of_git(root: Path) -> None:
 
 
 def _fill(root: Path, environment: Path, requirements: Path) -> None:
-    uv = find_uv(root)
     clean = {name: value for name, value in os.environ.items() if name not in DROPPED_VARIABLES}
+    uv = find_uv(root, clean)
     # The cache and the project are often on different file systems, where a hard link is not to be had.
     clean.setdefault("UV_LINK_MODE", "copy" if not _same_device(clean, root) else "hardlink")
     interpreter = str(Path(sys.executable).resolve())
@@ -105,22 +117,33 @@ def _fill(root: Path, environment: Path, requirements: Path) -> None:
     except CommandFailed as error:
         raise DeployError(
             f"the environment could not be built from {requirements.name}",
-            why=error.output_tail,
+            why=without_credentials(error.output_tail),
             next_step="mend the requirements file, lock it again, commit, and deploy",
         ) from error
 
 
-def find_uv(root: Path) -> list[str]:
-    """How to call uv: from PATH, as a module, or freshly installed into the project's own tools."""
-    found = shutil.which("uv")
+def find_uv(root: Path, environ: Mapping[str, str]) -> list[str]:
+    """How to call uv: from PATH, as a module of this Python, or freshly installed into the project's own tools.
+
+    Raises DeployError when there is none and none can be installed.
+    """
+    found = shutil.which("uv", path=environ.get("PATH"))
     if found:
         return [found]
+    if importlib.util.find_spec("uv"):
+        return [sys.executable, "-m", "uv"]
     tools = root / layout.STATE_DIR / "tools"
     program = tools / "bin" / "uv"
     if not program.exists():
-        shell.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tools), "uv>=0.5,<1"], timeout=300
-        )
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tools), UV]
+        try:
+            shell.run(install, env=environ, timeout=300)
+        except CommandFailed as error:
+            raise DeployError(
+                "uv is not in this runtime and could not be installed",
+                why=without_credentials(error.output_tail),
+                next_step="choose a runtime that has uv, or give the project a package index that pip can reach",
+            ) from error
     return [str(program)]
 
 

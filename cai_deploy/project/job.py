@@ -11,6 +11,7 @@ import argparse
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,10 @@ class Arguments(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ConfigError with ``message``."""
         raise ConfigError(f"JOB_ARGUMENTS: {message}", next_step=self.format_usage().strip())
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raise ConfigError, also for ``--help``: in a kernel every exit is a failed run."""
+        raise ConfigError(f"JOB_ARGUMENTS: {message or 'no run was asked for'} (status {status})")
 
     def parse_job_arguments(self) -> argparse.Namespace:
         """The arguments of this run."""
@@ -53,6 +58,10 @@ def run(name: str, work: Callable[[Callable[[str], None]], None]) -> None:
             for line in lines:
                 tell(line)
             raise JobFailed(error.what) from error
+        except Exception:
+            for line in traceback.format_exc().splitlines():  # the run's own output cannot be read from outside
+                tell(line)
+            raise
 
 
 @contextmanager

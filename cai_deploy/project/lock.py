@@ -44,8 +44,9 @@ class DirectoryLock:
                     f"{self._path.name} is held by {self._holder() or 'somebody'}",
                     next_step=f"wait for it to end; if it is dead, remove {self._path}",
                 )
+            holder = self._holder()
             if self._age() > self._stale_after:
-                self._break()
+                self._break(holder)
             time.sleep(POLL)
         (self._path / "holder").write_text(self._name, encoding="utf-8")
         threading.Thread(target=self._beat, daemon=True, name="lock heartbeat").start()
@@ -84,17 +85,27 @@ class DirectoryLock:
         finally:
             probe.unlink(missing_ok=True)
 
-    def _break(self) -> None:
-        """Take a dead holder's lock away by renaming it: of several that try, one succeeds."""
+    def _break(self, holder: str) -> None:
+        """Take a dead holder's lock away by renaming it: of several that try, one succeeds.
+
+        A slow one of them may have got hold of the next holder's lock instead, and then puts it back.
+        """
         grave = self._path.with_name(f".{self._path.name}.dead.{socket.gethostname()}.{os.getpid()}")
         try:
             self._path.rename(grave)
+            if _read(grave) != holder:
+                grave.rename(self._path)
+                return
         except OSError:
             return
         shutil.rmtree(grave, ignore_errors=True)
 
     def _holder(self) -> str:
-        try:
-            return (self._path / "holder").read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
+        return _read(self._path)
+
+
+def _read(lock: Path) -> str:
+    try:
+        return (lock / "holder").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -31,6 +31,7 @@ def test_a_head() -> None:
         "start",
         "--block",
         "--disable-usage-stats",
+        "--log-color=false",
         "--node-ip-address=10.0.0.2",
         "--node-name=head",
         "--num-cpus=2",

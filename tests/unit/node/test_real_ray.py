@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from cai_deploy import connection, layout
 from cai_deploy.node_settings import NodeSettings, Role
-from cai_deploy.render import render_launcher
+from cai_deploy.render import inline_command, render_launcher
 
 ENVIRONMENT = os.environ.get("CAI_DEPLOY_TEST_ENVIRONMENT", "")
 REPOSITORY = Path(__file__).parents[3]
@@ -70,7 +71,22 @@ class Cluster:
         (root / "cai_deploy").symlink_to(REPOSITORY / "cai_deploy")
 
     def start(self, node: str, role: Role, address: str) -> None:
-        settings = NodeSettings(
+        environ = self.environ(node, address)
+        launcher = render_launcher(self.settings(node, role), f"{role}.py")
+        # A borrowed environment has no ready mark of ours, and must not be given one.
+        text = launcher.text.replace(layout.environment_ready_file("ray-test"), f"{layout.STATE_DIR}/ready.json")
+        (self.root / layout.STATE_DIR / "ready.json").write_text("{}")
+        (self.root / launcher.path).write_text(text)
+        self.nodes[node] = subprocess.Popen([sys.executable, launcher.path], cwd=self.root, env=environ)
+
+    def start_inline(self, node: str, role: Role, address: str, ports: dict[str, int]) -> None:
+        command = inline_command(replace(self.settings(node, role), ports=ports), node=node)
+        self.nodes[node] = subprocess.Popen(
+            ["/bin/sh", "-c", command], cwd=self.root, env=self.environ(node, address), start_new_session=True
+        )
+
+    def settings(self, node: str, role: Role) -> NodeSettings:
+        return NodeSettings(
             cluster="ray",
             role=role,
             group=node.partition("-")[0],
@@ -82,13 +98,10 @@ class Cluster:
             join_timeout=60,
             stop_timeout=8,
         )
-        launcher = render_launcher(settings, f"{role}.py")
-        # A borrowed environment has no ready mark of ours, and must not be given one.
-        text = launcher.text.replace(layout.environment_ready_file("ray-test"), f"{layout.STATE_DIR}/ready.json")
-        (self.root / layout.STATE_DIR / "ready.json").write_text("{}")
-        (self.root / launcher.path).write_text(text)
+
+    def environ(self, node: str, address: str) -> dict[str, str]:
         self.port[node] = free_port()
-        environ = {
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
             "CDSW_IP_ADDRESS": address,
@@ -97,7 +110,6 @@ class Cluster:
             "CDSW_APIV2_KEY": "platform-secret",
             "CAI_TEST_MARK": self.root.name,
         }
-        self.nodes[node] = subprocess.Popen([sys.executable, launcher.path], cwd=self.root, env=environ)
 
     def get(self, node: str, path: str) -> Any:
         try:
@@ -192,5 +204,26 @@ def test_a_node_fails_with_the_end_of_the_story_when_ray_dies(cluster: Cluster) 
     ]
     os.kill(gcs[0], signal.SIGKILL)
     assert cluster.nodes["head"].wait(timeout=30) != 0
-    assert "Ray ended with status" in (cluster.root / layout.node_log_file("ray", "head")).read_text()
+    assert "Ray ended" in (cluster.root / layout.node_log_file("ray", "head")).read_text()
     assert not marked(cluster.mark)
+
+
+def test_inline_commands_make_a_cluster_too(cluster: Cluster) -> None:
+    ports = {"gcs": free_port(), "client": free_port()}
+    cluster.start_inline("worker-0", "worker", "127.77.0.2", ports)
+    cluster.start_inline("head", "head", "127.77.0.1", ports)
+
+    def states() -> dict[str, str]:
+        answer = cluster.get("head", "/api/v0/nodes?detail=1")
+        nodes = answer["data"]["result"]["result"] if answer else []
+        return {node["node_name"]: node["state"] for node in nodes}
+
+    until("two nodes ALIVE", lambda: states() == {"head": "ALIVE", "worker-0": "ALIVE"})
+    info = connection.load(cluster.root / layout.connection_file("ray"))
+    assert info is not None
+    assert info.gcs_address == f"127.77.0.1:{ports['gcs']}"
+    # The platform's readiness probe: Ray's dashboard agent answers on the loopback address too.
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.port['worker-0']}/api/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    cluster.stop()
+    until("no process is left", lambda: not marked(cluster.mark), deadline=10)

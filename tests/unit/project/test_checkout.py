@@ -80,9 +80,15 @@ def test_edits_are_named_and_not_thrown_away(origin: Path, clone: Path) -> None:
 
 
 def test_a_commit_that_was_not_pushed(clone: Path) -> None:
-    with pytest.raises(DeployError, match="the project's origin has no 1234567890123456789012345678901234567890"):
+    with pytest.raises(DeployError, match="could not be had from the project's origin"):
         sync(clone, "1234567890" * 4)
 
 
 def test_credentials_are_blanked_out() -> None:
     assert without_credentials("fatal: https://u:t0ken@h/x.git denied") == "fatal: https://***@h/x.git denied"
+
+
+@pytest.mark.parametrize("ref", ["-x", "--upload-pack=touch /tmp/x"])
+def test_a_ref_is_never_an_option(clone: Path, ref: str) -> None:
+    with pytest.raises(DeployError, match="no branch, tag or commit"):
+        sync(clone, ref)
