@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from cai_deploy.errors import DeployError
-from cai_deploy.state import Node, Observation, Plan, Request
+from cai_deploy.state import Node, Observation, Plan, Request, Step
 
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD?$|CREDENTIAL", re.IGNORECASE)
 
@@ -41,19 +41,26 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
             "name": step.name,
             "reason": step.reason,
             "native_id": step.native_id,
-            "request": without_secrets(step.request),
+            "request": shown_request(step),
         }
         for step in plan.steps
     ]
 
 
-def without_secrets(request: Request | None) -> Request | None:
-    """A request as it may be shown: variables whose names speak of secrets keep their names alone."""
-    body = request.get("body", {}) if request else {}
-    if request is None or "environment" not in body:
-        return request
-    shown = {name: "***" if SECRET_NAME.search(name) else value for name, value in body["environment"].items()}
-    return {**request, "body": {**body, "environment": shown}}
+def shown_request(step: Step) -> Request | None:
+    """A step's request as it may be shown: without values that may be secret.
+
+    Variables whose names speak of secrets keep their names alone. The specification file repeats every variable, so
+    its text is left out; it is the person's own.
+    """
+    body = dict(step.request.get("body", {})) if step.request else {}
+    if "environment" in body:
+        body["environment"] = {
+            name: "***" if SECRET_NAME.search(name) else value for name, value in body["environment"].items()
+        }
+    if step.kind == "specification" and "content" in body:
+        body["content"] = f"({len(body['content'])} characters)"
+    return {**step.request, "body": body} if step.request else None
 
 
 def show_json(document: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from cai_deploy.cli.launch import wanted_spec
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
-from cai_deploy.cli.output import envelope, plan_document, show_json, without_secrets
+from cai_deploy.cli.output import envelope, plan_document, show_json, shown_request
 from cai_deploy.deploy import preview
 from cai_deploy.session import open_session
 from cai_deploy.state import Plan
@@ -48,4 +48,4 @@ def show_plan(plan: Plan, *, requests: bool) -> None:
     for step in plan.steps:
         click.echo(str(step))
         if requests and step.request:
-            click.echo(json.dumps(without_secrets(step.request), indent=2))
+            click.echo(json.dumps(shown_request(step), indent=2))
