@@ -59,6 +59,14 @@ def is_ready(root: Path, name: str) -> bool:
     return (root / layout.environment_ready_file(name)).is_file()
 
 
+def newest_ready(root: Path) -> str | None:
+    """The name of the environment that was completed last, None when there is none."""
+    marks = sorted(
+        (root / layout.ENVIRONMENTS_DIR).glob(f"*/{layout.READY_MARK}"), key=lambda mark: mark.stat().st_mtime
+    )
+    return marks[-1].parent.name if marks else None
+
+
 def build_environment(root: Path, requirements: Path, python: str, name: str) -> BuildResult:
     """Build the environment ``name`` in the project at ``root``, unless it stands.
 

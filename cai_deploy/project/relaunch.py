@@ -11,19 +11,22 @@ from pathlib import Path
 
 from cai_deploy import layout
 from cai_deploy.errors import DeployError
-from cai_deploy.project.environment import is_ready
+from cai_deploy.project.environment import is_ready, newest_ready
 
 
-def launch(root: Path, environment: str, arguments: Sequence[str], tell: Callable[[str], None]) -> None:
+def launch(root: Path, environment: str | None, arguments: Sequence[str], tell: Callable[[str], None]) -> None:
     """``cai_deploy launch`` with ``arguments``, its output told line by line.
 
-    Raises DeployError when the environment is not there, or when the launch ends with another status than 0.
+    Without a name the newest environment is used; which one the nodes run on is for the launch to decide. Raises
+    DeployError when there is none, or when the launch ends with another status than 0.
     """
-    if not is_ready(root, environment):
+    name = environment or newest_ready(root)
+    if name is None or not is_ready(root, name):
         raise DeployError(
-            f"the environment {environment} is not in this project", next_step="run the setup_environment job first"
+            f"the environment {name or ''} is not in this project".replace("  ", " "),
+            next_step="run the job jobs/setup_environment.py first, or launch once from outside",
         )
-    python = root / layout.environment_dir(environment) / "bin" / "python"
+    python = root / layout.environment_dir(name) / "bin" / "python"
     process = subprocess.Popen(
         [str(python), "-m", "cai_deploy", "launch", *arguments],
         cwd=root,

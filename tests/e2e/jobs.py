@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
 
+from cai_deploy import layout
+from cai_deploy.api.client import Client
+from cai_deploy.api.schemas import CreateJobRequest, CreateJobRunRequest
+from cai_deploy.api.transport import Transport
 from tests.e2e.conftest import Shell
 
 SPREAD = """
@@ -27,12 +32,40 @@ print('PLACED ' + json.dumps(sorted(names[node] for node in found)))
 """
 
 
+def run_job(shell: Shell, script: str, arguments: str, deadline: float = 240.0) -> str:
+    """Run a job of the cluster's project through the API and return what it wrote; it must succeed."""
+    exports = exported(shell)
+    client = Client(Transport(exports["CML_HOST"], exports["CML_API_KEY"]))
+    project = client.projects.find("ray")
+    assert project
+    runtime = client.runtimes.list()[0].image_identifier
+    name = f"e2e {script}"
+    job = client.jobs.find(project.id, name) or client.jobs.create(
+        CreateJobRequest(project_id=project.id, name=name, script=script, runtime_identifier=runtime)
+    )
+    run = client.jobs.create_run(project.id, job.id, CreateJobRunRequest(arguments=arguments))
+    end = time.monotonic() + deadline
+    while (status := client.jobs.get_run(project.id, job.id, run.id).status) not in (
+        "ENGINE_SUCCEEDED",
+        "ENGINE_FAILED",
+    ):
+        assert time.monotonic() < end, status
+        time.sleep(0.3)
+    told = client.files.read_text(project.id, layout.job_log_file(Path(script).stem)) or ""
+    assert status == "ENGINE_SUCCEEDED", told
+    return told
+
+
+def exported(shell: Shell) -> dict[str, str]:
+    """What ``workspace env`` gives a shell."""
+    lines = shell.ok("workspace", "env").stdout.splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
 def run_ray_job(shell: Shell, code: str, deadline: float = 90.0) -> list[str]:
     """Submit ``code`` through the application's address and return the node names that it printed."""
     connection = shell.status()["connection"]
-    exports = dict(
-        line.removeprefix("export ").split("=", 1) for line in shell.ok("workspace", "env").stdout.split("\n") if line
-    )
+    exports = exported(shell)
     host = urlsplit(connection["dashboard_url"])
     base = f"http://127.0.0.1:{host.port}/api/jobs/"
     headers = {"Host": host.netloc, "Authorization": f"Bearer {exports['CML_API_KEY']}"}

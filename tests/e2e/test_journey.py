@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Shell, poll
-from tests.e2e.jobs import SPREAD, run_ray_job
+from tests.e2e.jobs import SPREAD, run_job, run_ray_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -125,6 +125,18 @@ def test_deploy_twice_and_with_a_new_commit(person: Person) -> None:
     assert changed["steps"] == [f"create code {commit[:12]}: does not exist"]
     assert three_alive(shell) == ids
     assert "nothing to do" in shell.ok("deploy", "--workers", "2").stderr
+
+
+def test_a_job_inside_the_workspace_launches_the_same_cluster(person: Person) -> None:
+    shell = person()
+    shell.ok("launch", "--workers", "1")
+    shell.ok("workspace", "start")  # by name, so that it outlives the cluster
+    shell.ok("down")
+    told = run_job(shell, "jobs/launch_ray_cluster.py", "-- --workers 1")
+    assert "2 nodes ALIVE" in told
+    assert shell.status()["converged"]
+    assert "nothing to do: 2 nodes ALIVE" in run_job(shell, "jobs/launch_ray_cluster.py", "-- --workers 1")
+    assert "nothing to do" in shell.ok("launch", "--workers", "1").stderr
 
 
 def test_inline_commands_instead_of_scripts(person: Person) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from cai_deploy import layout
 from cai_deploy.errors import DeployError
-from cai_deploy.project.environment import build_environment, environment_name
+from cai_deploy.project.environment import build_environment, environment_name, newest_ready
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -49,6 +50,15 @@ def test_it_is_built_once_and_then_costs_nothing(project: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
     python = project / layout.environment_dir("ray-1") / "bin" / "python"
     assert subprocess.run([python, "-c", "import sys; print(sys.prefix)"], check=True).returncode == 0
+
+
+def test_the_newest_complete_one_is_found(project: Path) -> None:
+    assert newest_ready(project) is None
+    build(project, "ray-1")
+    build(project, "ray-2")
+    (project / layout.environment_dir("ray-3")).mkdir()
+    os.utime(project / layout.environment_ready_file("ray-1"), (0, 0))
+    assert newest_ready(project) == "ray-2"
 
 
 def test_a_half_built_one_is_built_again(project: Path) -> None:
