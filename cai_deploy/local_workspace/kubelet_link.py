@@ -78,6 +78,11 @@ class KubeletLink:
         with contextlib.suppress(client.KubeletGone, client.KubeletError):
             await self._call({"op": "stop", "name": name, "grace": grace})
 
+    async def connect(self, name: str, *, connected: bool) -> None:
+        """Pull a pod's cable out, or plug it in again."""
+        with contextlib.suppress(client.KubeletGone, client.KubeletError):
+            await self._call({"op": "connect", "name": name, "connected": connected})
+
     async def remove(self, name: str) -> None:
         """Forget an ended pod. When it was the last one, returns after the kubelet has gone too."""
         self.pods.pop(name, None)

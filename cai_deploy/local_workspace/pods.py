@@ -47,6 +47,7 @@ class Pods:
         self._home = home
         self._store = store
         self._changed = asyncio.Event()
+        self._cut_off: set[str] = set()
         self._plain = self._link(PodMode.LOOPBACK, PLAIN)
         self._walled = self._link(mode, WALLED) if mode.isolated else self._plain
 
@@ -108,6 +109,7 @@ class Pods:
         if link is self._plain or status is None or status.exit_code is None:
             # Without walls, or lost with its kubelet: something may have outlived the pod's first process.
             await asyncio.to_thread(members.end_all, lambda: members.marked(workload))
+        self._cut_off.discard(name)
         if link:
             await link.remove(name)
         if scratch:
@@ -118,6 +120,8 @@ class Pods:
         link = self._link_of(name)
         if link is None or link.pods[name].state == "ended":
             raise PodUnreachable(f"pod {name} has ended")
+        if name in self._cut_off:
+            raise PodUnreachable(f"pod {name} is cut off from the network")
         if link is self._plain:
             return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -128,11 +132,17 @@ class Pods:
     async def listener(self, name: str, port: int) -> socket.socket | None:
         """A socket that listens inside the pod, where the pod has a network of its own."""
         link = self._link_of(name)
-        if link is None or link is self._plain:
+        if link is None or link is self._plain or name in self._cut_off:
             return None
         with contextlib.suppress(OSError, KubeletError, KubeletGone):
             return await link.socket_into(name, listen=port)
         return None
+
+    async def connect(self, name: str, *, connected: bool) -> None:
+        """Pull a pod's cable out, or plug it in again. Only pods with a network of their own have one."""
+        (self._cut_off.discard if connected else self._cut_off.add)(name)
+        if (link := self._link_of(name)) and link is not self._plain and link.pods[name].state == "running":
+            await link.connect(name, connected=connected)
 
     async def end_all(self) -> None:
         """End every pod and both kubelets."""

@@ -20,6 +20,8 @@ from aiohttp import web
 
 from cai_deploy.errors import DeployError
 from cai_deploy.local_workspace import proxy
+from cai_deploy.local_workspace.faults import routes as faults
+from cai_deploy.local_workspace.faults.middleware import misfortune
 from cai_deploy.local_workspace.home import Home, write_private
 from cai_deploy.local_workspace.lifecycle.applications import Applications
 from cai_deploy.local_workspace.lifecycle.jobs import Jobs
@@ -53,9 +55,10 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     projects = Projects(workspace, applications, jobs)
     await pods.attach()
 
-    app = web.Application(middlewares=[proxy.ingress, guard], client_max_size=64 << 20)
+    app = web.Application(middlewares=[proxy.ingress, misfortune, guard], client_max_size=64 << 20)
     app[WORKSPACE], app[PROJECTS], app[JOBS], app[APPLICATIONS] = workspace, projects, jobs, applications
     app.add_routes(all_routes())
+    faults.install(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()

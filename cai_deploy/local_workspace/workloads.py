@@ -8,13 +8,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cai_deploy.local_workspace import engine, environment, rules
+from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.kubelet.messages import PodSpec
 from cai_deploy.local_workspace.pods import Place
 from cai_deploy.local_workspace.runtimes import Runtime
+from cai_deploy.local_workspace.store import Record
 from cai_deploy.local_workspace.workspace import Workspace
 
 SMALLEST_SHM = 256 << 20
 SHM_SHARE = 0.5
+SHM_OF_DOCKER = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -99,5 +102,11 @@ async def pod_spec(
         keep=kept_of_tmp(
             [str(workspace.home.root), engine.__file__, str(runtime.interpreter), *env.values()], note.scratch
         ),
-        shm_bytes=max(SMALLEST_SHM, environment.memory_bytes(shown, SHM_SHARE)),
+        shm_bytes=_shm_bytes(workspace, shown, project_id),
     )
+
+
+def _shm_bytes(workspace: Workspace, shown: Mapping[str, Any], project_id: str) -> int:
+    if workspace.faults.strikes(Kind.SMALL_SHM, Record("", shown["id"], project_id, dict(shown))):
+        return SHM_OF_DOCKER
+    return max(SMALLEST_SHM, environment.memory_bytes(shown, SHM_SHARE))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cai_deploy.local_workspace import rules, runtimes
+from cai_deploy.local_workspace.faults.ledger import Faults
 from cai_deploy.local_workspace.home import Home
 from cai_deploy.local_workspace.pods import Pods
 from cai_deploy.local_workspace.runtimes import Runtime
@@ -47,6 +48,7 @@ class Workspace:
         self.api_key = api_key
         self.port = port
         self.settings = settings
+        self.faults = Faults(store)
         self.serve_on: Callable[[socket.socket], Site] | None = None
         self._runtimes: asyncio.Task[list[Runtime]] | None = None
         self._tools: dict[str, Path] = {}

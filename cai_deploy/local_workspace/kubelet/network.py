@@ -35,6 +35,11 @@ def plug_in(cable: str, pid: int) -> None:
     _ip(f"link add {cable} type veth peer name eth0 netns {pid}", f"link set {cable} master {BRIDGE} up")
 
 
+def switch(cable: str, *, on: bool) -> None:
+    """Let a cable carry traffic, or none."""
+    _ip(f"link set {cable} {'up' if on else 'down'}")
+
+
 def configure_pod(address: str) -> None:
     """Called inside a pod: its loopback and its address."""
     _ip("link set lo up", f"addr add {address}/{PREFIX_LENGTH} dev eth0", "link set eth0 up")

@@ -26,6 +26,7 @@ START_TIMEOUT = 10.0
 class _Pod:
     status: PodStatus
     kill_at: float | None = None
+    cable: str = ""
 
 
 class PodTable:
@@ -57,6 +58,7 @@ class PodTable:
         _note_start(spec)
         ready_read, ready = os.pipe()
         go, go_write = os.pipe()
+        cable = ""
         try:
             pid = os.fork()
             if pid == 0:
@@ -65,7 +67,7 @@ class PodTable:
                 become_pod(spec, ready=ready, go=go, isolated=self._isolated)
             if self._isolated:
                 try:
-                    self._connect(pid, ready_read, go_write)
+                    cable = self._lay_cable(pid, ready_read, go_write)
                 except OSError:
                     _send(pid, signal.SIGKILL)
                     raise
@@ -73,16 +75,18 @@ class PodTable:
             for fd in (ready_read, ready, go, go_write):
                 os.close(fd)
         status = PodStatus(spec.name, pid, spec.address)
-        self._pods[spec.name] = _Pod(status)
+        self._pods[spec.name] = _Pod(status, cable=cable)
         return status
 
-    def _connect(self, pid: int, ready: int, go: int) -> None:
+    def _lay_cable(self, pid: int, ready: int, go: int) -> str:
         """Once the pod has its namespaces, lay its cable. When that fails, the closed ``go`` ends the pod."""
         if not select.select([ready], [], [], START_TIMEOUT)[0]:
             raise TimeoutError("the pod's namespaces did not come up")
         self._cables += 1
-        network.plug_in(f"pod{self._cables}", pid)
+        cable = f"pod{self._cables}"
+        network.plug_in(cable, pid)
         os.write(go, b"1")
+        return cable
 
     def stop(self, name: str, grace: float) -> None:
         """SIGTERM to the workload; after ``grace`` seconds everything of the pod is killed."""
@@ -92,6 +96,13 @@ class PodTable:
             pod.kill_at = min(pod.kill_at or float("inf"), time.monotonic() + grace)
             if first_time:
                 _send(pod.status.pid, signal.SIGTERM)
+
+    def connect(self, name: str, *, connected: bool) -> None:
+        """Pull a running pod's cable out, or plug it in again."""
+        self.pid_of(name)
+        if not self._get(name).cable:
+            raise ValueError("a plain kubelet has no networks of its own")
+        network.switch(self._get(name).cable, on=connected)
 
     def remove(self, name: str) -> None:
         """Forget an ended pod."""

@@ -137,6 +137,8 @@ class Kubelet:
                 self._pods.remove(request["name"])
                 self._over = len(self._pods) == 0
                 return {"last": self._over}
+            case "connect":
+                self._pods.connect(request["name"], connected=bool(request["connected"]))
             case "list":
                 return {"pods": [asdict(status) for status in self._pods.all()]}
             case "watch":

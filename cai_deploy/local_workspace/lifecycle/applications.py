@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cai_deploy.local_workspace import records, rules, workloads
+from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.lifecycle.probe import until_it_answers
 from cai_deploy.local_workspace.pods import new_scratch
 from cai_deploy.local_workspace.store import Record, new_id
@@ -117,7 +118,9 @@ class Applications:
             elif pod:
                 await self._follow(record, pod, kick)
             else:
-                await self._start_pod(record)
+                await self._workspace.faults.hold(Kind.STUCK_SCHEDULING, record, kick)
+                if not kick.is_set():
+                    await self._start_pod(record)
 
     async def _start_pod(self, record: Record) -> None:
         generation = record.inner["wanted"]
@@ -143,7 +146,7 @@ class Applications:
         kicked = asyncio.create_task(kick.wait())
         waiting: set[asyncio.Task[Any]] = {ended, kicked}
         if record.shown["status"] == "APPLICATION_STARTING":
-            waiting.add(asyncio.create_task(until_it_answers(self._workspace.pods, pod)))
+            waiting.add(asyncio.create_task(self._until_up(record, pod, kick)))
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -158,6 +161,19 @@ class Applications:
                 _move(record, "APPLICATION_RUNNING")
                 record.shown["running_at"] = records.now()
                 self._store.put(record)
+
+    async def _until_up(self, record: Record, pod: PodNote, kick: asyncio.Event) -> None:
+        await self._workspace.faults.hold(Kind.STUCK_STARTING, record, kick)
+        await until_it_answers(self._workspace.pods, pod)
+
+    async def connect(self, identifier: str, pod_name: str, *, connected: bool) -> None:
+        """Cut a pod's network off, from the other pods, the API and the ingress; or give it back."""
+        await self._workspace.pods.connect(pod_name, connected=connected)
+        pod = self.pod_of(self._workspace.require(KIND, identifier))
+        if connected and pod and pod.name == pod_name:
+            await self._open_door(pod)
+        elif not connected and (door := self._doors.pop(pod_name, None)):
+            await door.stop()
 
     def _fail(self, identifier: str, generation: int) -> None:
         record = self._workspace.require(KIND, identifier)

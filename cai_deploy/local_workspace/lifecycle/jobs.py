@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from cai_deploy.local_workspace import records, rules, workloads
+from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.pods import APPLICATION_PORT, HOST_ADDRESS, new_scratch
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workloads import PodNote
@@ -77,6 +78,8 @@ class Jobs:
         """From the record's state to an end."""
         record = self._workspace.require(KIND, identifier)
         pod = PodNote(**record.inner["pod"]) if record.inner["pod"] else None
+        if pod is None:
+            await self._workspace.faults.hold(Kind.STUCK_SCHEDULING, record, self._kicks[identifier])
         if pod is None and not self._kicks[identifier].is_set():
             if self._status(identifier) == "ENGINE_SCHEDULING":
                 self._move(identifier, "ENGINE_STARTING", "starting_at")

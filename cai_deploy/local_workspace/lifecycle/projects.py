@@ -8,6 +8,7 @@ import shutil
 from typing import Any
 
 from cai_deploy.local_workspace import records
+from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.git import CloneFailed, clone
 from cai_deploy.local_workspace.lifecycle.applications import Applications
 from cai_deploy.local_workspace.lifecycle.jobs import Jobs
@@ -65,7 +66,9 @@ class Projects:
         record = self._workspace.require("project", project_id)
         directory = self._workspace.home.project(project_id)
         status = "success"
-        if url := record.inner["git_url"]:
+        if self._workspace.faults.strikes(Kind.CREATION_FAILURE, record):
+            status = "failure"
+        elif url := record.inner["git_url"]:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
             directory.mkdir(mode=0o700)
             try:
