@@ -23,7 +23,9 @@ def launch(root: Path, environment: str | None, arguments: Sequence[str], tell: 
     name = environment or newest_ready(root)
     if name is None or not is_ready(root, name):
         raise DeployError(
-            f"the environment {name or ''} is not in this project".replace("  ", " "),
+            f"the environment {name} is not ready in this project"
+            if name
+            else "no environment is ready in this project",
             next_step="run the job jobs/setup_environment.py first, or launch once from outside",
         )
     python = root / layout.environment_dir(name) / "bin" / "python"

@@ -53,13 +53,20 @@ def test_an_unknown_failure_is_in_the_log_too(project: Path) -> None:
     assert "the disk is full" in (project / layout.job_log_file("x")).read_text()
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in (REPOSITORY / "jobs").glob("*.py")))
-def test_a_script_without_its_arguments_fails_by_raising(script: str, project: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("git_sync.py", "JOB_ARGUMENTS: the following arguments are required"),
+        ("setup_environment.py", "JOB_ARGUMENTS: the following arguments are required"),
+        ("launch_ray_cluster.py", "error: no environment is ready in this project"),
+    ],
+)
+def test_a_script_without_what_it_needs_fails_by_raising(script: str, told: str, project: Path) -> None:
     (project / "cai_deploy").symlink_to(REPOSITORY / "cai_deploy")
     text = (REPOSITORY / "jobs" / script).read_text()
     done = subprocess.run(
         [sys.executable, "-S", "-c", text], cwd=project, env={}, capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 1
-    assert "JOB_ARGUMENTS: the following arguments are required" in done.stdout
+    assert told in done.stdout
     assert "JobFailed" in done.stderr
