@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -210,6 +211,7 @@ def test_a_node_fails_with_the_end_of_the_story_when_ray_dies(cluster: Cluster) 
 
 def test_inline_commands_make_a_cluster_too(cluster: Cluster) -> None:
     ports = {"gcs": free_port(), "client": free_port()}
+    before = set(Path("/tmp").glob("ray-*"))
     cluster.start_inline("worker-0", "worker", "127.77.0.2", ports)
     cluster.start_inline("head", "head", "127.77.0.1", ports)
 
@@ -227,3 +229,5 @@ def test_inline_commands_make_a_cluster_too(cluster: Cluster) -> None:
         assert answer.status == 200
     cluster.stop()
     until("no process is left", lambda: not marked(cluster.mark), deadline=10)
+    for directory in set(Path("/tmp").glob("ray-*")) - before:  # in a pod they go away with the pod
+        shutil.rmtree(directory, ignore_errors=True)
