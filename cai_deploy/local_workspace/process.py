@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,16 @@ def log_file() -> Path:
     return _home().server_log
 
 
-def start(*, implicit: bool = False) -> Endpoint:
-    """The workspace that runs, or a new one; two calls at once start one."""
-    place = _home()
+def start(*, implicit: bool = False, at: Path | None = None, variables: Mapping[str, str] | None = None) -> Endpoint:
+    """The workspace that runs, or a new one; two calls at once start one.
+
+    ``at`` is a home other than the usual one, ``variables`` are added to the server's environment.
+    """
+    place = _home(at)
     with _locked(place):
-        endpoint = find()
+        endpoint = find(at)
         if endpoint is None:
-            return _launch(place, implicit=implicit)
+            return _launch(place, {**os.environ, **(variables or {})}, implicit=implicit)
         if endpoint.implicit and not implicit:  # from now on somebody wants it by name
             endpoint = replace(endpoint, implicit=False)
             noted = json.loads(place.endpoint_file.read_text(encoding="utf-8"))
@@ -75,9 +78,9 @@ def start(*, implicit: bool = False) -> Endpoint:
         return endpoint
 
 
-def find() -> Endpoint | None:
+def find(at: Path | None = None) -> Endpoint | None:
     """The workspace, if it runs and answers. A pid that has gone to another process is not it."""
-    endpoint = _recorded(_home())
+    endpoint = _recorded(_home(at))
     return endpoint if endpoint and _ask(endpoint) is not None else None
 
 
@@ -91,12 +94,12 @@ def status() -> dict[str, Any]:
     return {**shown, "implicit": endpoint.implicit, "note": endpoint.note, **answer}
 
 
-def stop() -> bool:
+def stop(at: Path | None = None) -> bool:
     """Stop every workload, the server and the kubelets; on return nothing of the workspace runs.
 
     False when nothing ran.
     """
-    place = _home()
+    place = _home(at)
     if not place.root.exists():
         return False
     with _locked(place):
@@ -117,8 +120,8 @@ def stop_if_idle() -> bool:
         return _stop(place)
 
 
-def _home() -> Home:
-    return Home(Path(os.path.realpath(home())))
+def _home(at: Path | None = None) -> Home:
+    return Home(Path(os.path.realpath(at or home())))
 
 
 @contextlib.contextmanager
@@ -143,11 +146,11 @@ def _stop(place: Home) -> bool:
     return endpoint is not None or any(ended)
 
 
-def _launch(place: Home, *, implicit: bool) -> Endpoint:
+def _launch(place: Home, environment: Mapping[str, str], *, implicit: bool) -> Endpoint:
     command = [sys.executable, "-m", "cai_deploy.local_workspace", "serve", "--home", str(place.root)]
     if implicit:
         command.append("--implicit")
-    if grace := os.environ.get("CAI_DEPLOY_STOP_GRACE"):
+    if grace := environment.get("CAI_DEPLOY_STOP_GRACE"):
         command += ["--stop-grace", grace]
     package_root = str(Path(cai_deploy.__file__).resolve().parent.parent)
     place.endpoint_file.unlink(missing_ok=True)
@@ -160,7 +163,7 @@ def _launch(place: Home, *, implicit: bool) -> Endpoint:
             stdout=log,
             stderr=log,
             cwd=place.root,
-            env={**os.environ, "PYTHONPATH": package_root},
+            env={**environment, "PYTHONPATH": package_root},
             start_new_session=True,
         )
     until = time.monotonic() + START_TIMEOUT

@@ -19,7 +19,7 @@ FLOORS = [
     {"plan", "places"},
     {"reconcile"},
     {"deploy"},
-    {"session"},
+    {"session", "testing"},
     {"cli", "cluster"},
     {"__main__"},
 ]
@@ -27,6 +27,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 DEPLOYER = {"api", "render", "plan", "places", "reconcile", "deploy", "spec", "config", "source", "state"}
 LOCAL_WORKSPACE_USES = {"errors", "shell", "clock", "layout"}
+TESTING_USES = {"errors", "local_workspace"}
 BARE_PYTHON = {"errors", "shell", "clock", "layout", "connection", "node_settings", "project"}
 
 
@@ -72,11 +73,20 @@ def test_local_workspace_knows_nothing_of_the_deployer() -> None:
     assert not wrong
 
 
+def test_what_tests_of_others_use_knows_nothing_of_the_deployer() -> None:
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {imported}"
+        for file, room, imported in rooms_imported()
+        if room == "testing" and imported not in TESTING_USES | {"testing"}
+    ]
+    assert not wrong
+
+
 def test_only_the_command_line_knows_both_wings() -> None:
     wrong = [
         f"{file.relative_to(PACKAGE)} imports local_workspace"
         for file, room, imported in rooms_imported()
-        if imported == "local_workspace" and room not in {"local_workspace", "session", "cli"}
+        if imported == "local_workspace" and room not in {"local_workspace", "session", "testing", "cli"}
     ]
     assert not wrong
 
