@@ -26,6 +26,8 @@ GROUND_ATTEMPTS = 1
 NODE_ATTEMPTS = 2
 STOP_ATTEMPTS = 5
 
+NO_WORDS = "it wrote nothing that can be read from outside: look at its log in the workspace's own pages"
+
 
 class StepFailed(DeployError):
     """A step was carried out and is needed again: what it made has failed."""
@@ -116,10 +118,11 @@ def _count_attempts(run: _Run, due: tuple[Step, ...], place: Place[Seen]) -> Non
         key = (step.kind, step.name)
         limit = STOP_ATTEMPTS if step.action == "stop" else NODE_ATTEMPTS if step.kind == "node" else GROUND_ATTEMPTS
         if run.attempts[key] >= limit:
+            why = place.last_words(step)
             raise StepFailed(
-                f"{step.kind} {step.name} {step.reason}",
-                why=place.last_words(step),
-                next_step=f"mend the cause and run the same command again (tried {run.attempts[key]} times)",
+                f"{step.kind} {step.name}: {step.reason}",
+                why=why,
+                next_step="mend the cause and run the same command again" if why else NO_WORDS,
             )
         run.attempts[key] += 1
 
@@ -141,7 +144,7 @@ def _check_patience(run: _Run, steps: Plan, patience: Mapping[str, float], now: 
         limit = patience.get(step.kind, 0.0)
         if now - since > limit:
             raise NotConverged(
-                f"{step.kind} {step.name} {step.reason}, after {limit:.0f} seconds of waiting",
+                f"{step.kind} {step.name}: {step.reason}, after {limit:.0f} seconds of waiting",
                 why=place.last_words(step),
                 next_step="run the same command again to go on, or look at `python -m cai_deploy logs`",
             )

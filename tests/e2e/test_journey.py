@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Shell, poll
+from tests.e2e.conftest import SPECIFICATION, Shell, git, poll
 from tests.e2e.jobs import SPREAD, run_job, run_ray_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -120,9 +120,10 @@ def test_deploy_twice_and_with_a_new_commit(person: Person) -> None:
     again = shell.ok("deploy", "--workers", "2")
     assert "nothing to do: 3 nodes ALIVE" in again.stderr
 
+    before = git(shell.checkout, "rev-parse", "HEAD")[:12]
     commit = shell.commit("notes.txt", "a change that no node depends on\n")
     changed = shell.ok("deploy", "--workers", "2", "--json").json()
-    assert changed["steps"] == [f"create code {commit[:12]}: does not exist"]
+    assert changed["steps"] == [f"create code {commit[:12]}: the project is at {before}"]
     assert three_alive(shell) == ids
     assert "nothing to do" in shell.ok("deploy", "--workers", "2").stderr
 
@@ -148,7 +149,7 @@ def test_inline_commands_instead_of_scripts(person: Person) -> None:
     assert "nothing to do" in shell.ok("launch", "--workers", "2", "--inline").stderr
 
 
-def test_a_failed_setup_says_why_and_a_mended_one_goes_on(person: Person) -> None:
+def test_what_fails_says_why_and_goes_on_once_it_is_mended(person: Person) -> None:
     shell = person()
     good = (shell.checkout / "requirements/cluster.txt").read_text()
     shell.commit("requirements/cluster.txt", good + "\nno-such-package-at-all==1.0\n")
@@ -157,7 +158,13 @@ def test_a_failed_setup_says_why_and_a_mended_one_goes_on(person: Person) -> Non
     assert "no-such-package-at-all" in failed.stderr
     assert "hint:" in failed.stderr
     shell.commit("requirements/cluster.txt", good)
-    shell.ok("deploy", "--workers", "1")
+    shell.commit("my_head.py", "raise RuntimeError('the script of our own')\n")
+    shell.commit("cai-deploy.yaml", SPECIFICATION.replace("head: {", "head: {script: my_head.py, "))
+    broken = shell.run("deploy", "--workers", "1")
+    assert broken.status == 1
+    assert "error: node head: has failed" in broken.stderr
+    shell.commit("cai-deploy.yaml", SPECIFICATION)
+    assert "2 nodes ALIVE" in shell.ok("deploy", "--workers", "1").stderr
 
 
 def network_namespaces() -> set[int]:

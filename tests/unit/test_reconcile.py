@@ -141,14 +141,14 @@ def test_a_node_that_fails_once_is_restarted() -> None:
 def test_a_node_that_fails_again_is_an_error_with_its_last_words() -> None:
     with pytest.raises(StepFailed) as caught:
         run(FakePlace(dies={"a": 5}), "a")
-    assert caught.value.what == "node a has failed"
+    assert caught.value.what == "node a: has failed"
     assert caught.value.why == "the log of a"
 
 
 def test_patience_ends_with_the_name_of_who_was_waited_for() -> None:
     with pytest.raises(NotConverged) as caught:
         run(FakePlace(looks_until_ready=10_000), "a", "b", patience=20, overdue_after=1000)
-    assert caught.value.what == "node a is starting, after 20 seconds of waiting"
+    assert caught.value.what == "node a: is starting, after 20 seconds of waiting"
     assert caught.value.exit_code == 3
 
 

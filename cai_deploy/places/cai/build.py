@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cai_deploy import layout
 from cai_deploy.errors import ConfigError
@@ -36,7 +36,11 @@ def build(spec: ClusterSpec, seen: CaiObservation, site: Site) -> Wanted:
     Raises ConfigError when what the workspace has cannot carry the specification.
     """
     _require_repository(seen, site)
-    _require_lock(spec, seen)
+    if site.commit and seen.commit != site.commit:
+        seen = replace(seen, requirements=None, missing_scripts=frozenset())  # the new code will have its own
+    else:
+        _require_lock(spec, seen)
+        _require_scripts(seen)
     project_id = seen.project.id if seen.project else UNKNOWN_YET
     plans = {plan.name: plan for plan in _group_plans(spec, needed(spec, seen))}
     needed_environments = [plan.environment for plan in plans.values()]
@@ -79,6 +83,15 @@ def _require_repository(seen: CaiObservation, site: Site) -> None:
             "project.git_url: there is nothing to clone",
             why="the project does not exist yet, and this directory is not in a git repository with an origin",
             next_step="set project.git_url, or run this from a checkout",
+        )
+
+
+def _require_scripts(seen: CaiObservation) -> None:
+    """An application whose script is not there fails without a word, so it is not even created."""
+    if seen.missing_scripts:
+        raise ConfigError(
+            f"script: {', '.join(sorted(seen.missing_scripts))} is not in the project",
+            next_step="commit it and run `deploy`, which brings the project to your commit",
         )
 
 

@@ -10,7 +10,7 @@ from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.project.environment import environment_name
 from cai_deploy.spec import HEAD, ClusterSpec, NodeGroup
 
-UNKNOWN_YET = "(known once the project exists)"
+UNKNOWN_YET = "(known once the code is there)"
 """What a plan shows in place of a value that depends on a step before it."""
 
 

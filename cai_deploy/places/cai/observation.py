@@ -12,13 +12,18 @@ from cai_deploy.state import GroundState, Observation
 
 @dataclass(frozen=True)
 class CaiObservation(Observation):
-    """``applications`` are ours, by node name; ``requirements`` is the text of the lock file in the project."""
+    """``applications`` are ours, by node name; ``requirements`` is the text of the lock file in the project.
+
+    ``commit`` is what the project's clone is at, "" when nobody asked; ``missing_scripts`` are the scripts that the specification names and the project does not hold.
+    """
 
     project: Project | None = None
     applications: Mapping[str, Application] = field(default_factory=dict)
     runtimes: tuple[Runtime, ...] = ()
     requirements: str | None = None
     applied_spec: ClusterSpec | None = None
+    commit: str = ""
+    missing_scripts: frozenset[str] = frozenset()
 
     @property
     def code_there(self) -> bool:

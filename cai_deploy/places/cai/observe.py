@@ -19,6 +19,7 @@ from cai_deploy.places.cai import marks, names
 from cai_deploy.places.cai.facts import actual_facts
 from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.places.cai.ray_status import list_ray_nodes
+from cai_deploy.places.cai.setup_runs import checked_out_commit
 from cai_deploy.places.cai.states import node_state
 from cai_deploy.spec import HEAD, ClusterSpec
 from cai_deploy.state import Ground, GroundState, Node, NodeState
@@ -33,12 +34,18 @@ PROJECT_STATES = {
 
 
 class ClusterReader:
-    """Reads one cluster of one project. ``project_id`` None means: find the project by the name in the spec."""
+    """Reads one cluster of one project. ``project_id`` None means: find the project by the name in the spec.
 
-    def __init__(self, client: Client, door: ApplicationHttp, project_id: str | None) -> None:
+    The commit of the project's clone takes two more calls, so it is read only for who ``reads_commit``.
+    """
+
+    def __init__(
+        self, client: Client, door: ApplicationHttp, project_id: str | None, *, reads_commit: bool = False
+    ) -> None:
         self._client = client
         self._door = door
         self._project_id = project_id
+        self._reads_commit = reads_commit
 
     def find_project(self, spec: ClusterSpec) -> Project | None:
         """The cluster's project, None while there is none."""
@@ -61,6 +68,7 @@ class ClusterReader:
             connected = self._text(pool, project, layout.connection_file(spec.name))
             head = pool.submit(list_ray_nodes, self._door, names.subdomain(spec.name, HEAD, project.id))
             ours = owned(applications.result(), spec.name, project.id)
+            missing = [script for script in own_scripts(spec) if not self._client.files.exists(project.id, script)]
             runtimes = () if HEAD in ours else tuple(self._client.runtimes.list())
             return CaiObservation(
                 project=project,
@@ -72,6 +80,8 @@ class ClusterReader:
                 runtimes=runtimes,
                 requirements=requirements.result(),
                 applied_spec=parse_applied(applied.result()),
+                commit=checked_out_commit(self._client, project.id) if self._reads_commit else "",
+                missing_scripts=frozenset(missing),
             )
 
     def _text(self, pool: ThreadPoolExecutor, project: Project, path: str) -> Future[str | None]:
@@ -86,6 +96,11 @@ def project_ground(spec: ClusterSpec, project: Project) -> Ground:
         GroundState.FAILED: "the repository could not be cloned",
     }
     return Ground("project", spec.project.name, state, reason=reasons.get(state, ""))
+
+
+def own_scripts(spec: ClusterSpec) -> set[str]:
+    """The scripts that people wrote for their nodes."""
+    return {group.script for _, group in spec.members() if group.script}
 
 
 def owned(applications: list[Application], cluster: str, project_id: str) -> dict[str, tuple[Application, marks.Mark]]:

@@ -33,7 +33,7 @@ class CaiPlace:
         self, client: Client, door: ApplicationHttp, site: Site, *, project_id: str | None, say: Callable[[str], None]
     ) -> None:
         self._client = client
-        self._reader = ClusterReader(client, door, project_id)
+        self._reader = ClusterReader(client, door, project_id, reads_commit=bool(site.commit))
         self._site = site
         self._say = say
         self._project_id = project_id or ""
@@ -54,7 +54,7 @@ class CaiPlace:
         if not seen.code_there:
             return seen
         wanted = self.build(spec, seen).ground
-        more = tuple(self._observe_ground(want) for want in wanted if want.kind != "project")
+        more = tuple(self._observe_ground(want, seen) for want in wanted if want.kind != "project")
         return replace(seen, ground=(*seen.ground, *more))
 
     def build(self, spec: ClusterSpec, seen: CaiObservation) -> Wanted:
@@ -95,21 +95,22 @@ class CaiPlace:
         if self._project_id:
             self._client.files.delete(self._project_id, layout.cluster_dir(spec.name))
 
-    def _observe_ground(self, want: WantedGround) -> Ground:
+    def _observe_ground(self, want: WantedGround, seen: CaiObservation) -> Ground:
         """Groundwork that was seen standing is not looked at again by this process: nobody else takes it away."""
         key = (want.kind, want.name)
         if self._standing.get(key) != Ground(*key, GroundState.READY, want.fingerprint):
-            self._standing[key] = self._look_at(want)
+            self._standing[key] = self._look_at(want, seen)
         return self._standing[key]
 
-    def _look_at(self, want: WantedGround) -> Ground:
+    def _look_at(self, want: WantedGround, seen: CaiObservation) -> Ground:
         if want.kind == "environment":
             ready = setup_runs.environment_ready(self._client, self._project_id, want.name)
-            return setup_runs.observe_job_ground(self._client, self._project_id, want, ready=ready)
+            missing = "" if ready else "does not exist"
+            return setup_runs.observe_job_ground(self._client, self._project_id, want, missing)
         if want.kind == "code":
-            commit = setup_runs.checked_out_commit(self._client, self._project_id)
-            ready = commit == want.fingerprint
-            return setup_runs.observe_job_ground(self._client, self._project_id, want, ready=ready)
+            at = seen.commit[:12] or "an unknown commit"
+            missing = "" if seen.commit == want.fingerprint else f"the project is at {at}"
+            return setup_runs.observe_job_ground(self._client, self._project_id, want, missing)
         text = self._client.files.read_text(self._project_id, want.name)
         if text is None:
             return Ground(want.kind, want.name, GroundState.ABSENT)

@@ -24,13 +24,13 @@ JOB_LOGS = {
 }
 
 
-def observe_job_ground(client: Client, project_id: str, want: WantedGround, *, ready: bool) -> Ground:
-    """Groundwork that a job makes. ``ready`` is whether its result stands already, whoever made it."""
-    if ready:
+def observe_job_ground(client: Client, project_id: str, want: WantedGround, missing: str) -> Ground:
+    """Groundwork that a job makes. ``missing`` says what its result lacks, "" when it stands, whoever made it."""
+    if not missing:
         return Ground(want.kind, want.name, GroundState.READY, want.fingerprint)
     run = _last_run(client, project_id, want)
     if run is None or run.status == SUCCEEDED:
-        return Ground(want.kind, want.name, GroundState.ABSENT)
+        return Ground(want.kind, want.name, GroundState.ABSENT, reason=missing)
     if run.status in ENDED_BADLY:
         return Ground(want.kind, want.name, GroundState.FAILED, reason=f"its job ended as {run.status}")
     return Ground(

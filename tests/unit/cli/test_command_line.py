@@ -155,7 +155,7 @@ def test_a_plan_from_nothing(home: Path) -> None:
         assert ran.status == 2
         assert ran.out.splitlines() == [
             "create project ray: does not exist",
-            "create environment (known once the project exists): does not exist",
+            "create environment (known once the code is there): does not exist",
             "create launcher ray_head_launcher.py: does not exist",
             "create launcher ray_worker_launcher.py: does not exist",
             "create specification .cai-deploy/clusters/ray/spec.json: does not exist",

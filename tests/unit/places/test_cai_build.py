@@ -50,7 +50,8 @@ def wanted(text: str = "", seen: CaiObservation = SEEN, site: Site = SITE) -> Wa
 
 
 def test_the_ground_in_the_order_in_which_it_is_needed() -> None:
-    kinds = [(ground.kind, ground.name) for ground in wanted(site=replace(SITE, commit="c" * 40)).ground]
+    at_commit = replace(SEEN, commit="c" * 40)
+    kinds = [(g.kind, g.name) for g in wanted(seen=at_commit, site=replace(SITE, commit="c" * 40)).ground]
     assert [kind for kind, _ in kinds] == ["project", "code", "environment", "launcher", "launcher", "specification"]
     assert [name for kind, name in kinds if kind == "launcher"] == ["ray_head_launcher.py", "ray_worker_launcher.py"]
 
@@ -176,6 +177,12 @@ def test_a_script_of_ones_own_is_used_as_it_is() -> None:
             "environment.requirements: requirements/cluster.txt is not in the project's repository",
         ),
         (
+            "head: {script: mine.py}",
+            replace(SEEN, missing_scripts=frozenset({"mine.py"})),
+            SITE,
+            "script: mine.py is not in the project",
+        ),
+        (
             "ray_version: 2.6.0",
             SEEN,
             SITE,
@@ -200,4 +207,13 @@ def test_what_cannot_work_is_said_before_anything_is_done(
 
 def test_before_the_project_exists_the_plan_shows_what_it_cannot_know_yet() -> None:
     made = wanted(seen=CaiObservation(runtimes=RUNTIMES))
-    assert made.nodes[0].create["path"] == "/api/v2/projects/(known once the project exists)/applications"
+    assert made.nodes[0].create["path"] == "/api/v2/projects/(known once the code is there)/applications"
+
+
+def test_code_that_is_on_its_way_brings_its_own_requirements() -> None:
+    seen = replace(SEEN, requirements=None, commit="a" * 40)
+    made = wanted("ray_version: 2.99.0", seen, replace(SITE, commit="b" * 40))
+    assert [ground.name for ground in made.ground if ground.kind == "environment"] == ["(known once the code is there)"]
+    arrived = replace(SEEN, commit="b" * 40)
+    with pytest.raises(ConfigError, match=r"does not pin ray==2\.99\.0"):
+        wanted("ray_version: 2.99.0", arrived, replace(SITE, commit="b" * 40))
