@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from cai_deploy import layout
+from cai_deploy.project.environment import build_environment
+
 REPOSITORY = Path(__file__).parents[2]
 ORDINARY_USER = "nobody"
 
@@ -162,6 +165,15 @@ def readable_by_everybody(path: Path) -> bool:
 def new_enough(python: Path) -> bool:
     check = "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))"
     return subprocess.run([python, "-c", check], check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def ray_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment of a cluster's nodes, built once from the locked requirements as a job would."""
+    root = tmp_path_factory.mktemp("project")
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    build_environment(root, REPOSITORY / "requirements/cluster.txt", python, "ray-e2e")
+    return root / layout.environment_dir("ray-e2e")
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from cai_deploy.state import GroundState, Observation
 class CaiObservation(Observation):
     """``applications`` are ours, by node name; ``requirements`` is the text of the lock file in the project.
 
-    ``commit`` is what the project's clone is at, "" when nobody asked; ``missing_scripts`` are the scripts that the specification names and the project does not hold.
+    ``commit`` is what the project's clone is at, "" when nobody asked; ``missing_scripts`` are the scripts that the
+    specification names and the project does not hold.
     """
 
     project: Project | None = None

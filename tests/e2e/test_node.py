@@ -23,13 +23,9 @@ from cai_deploy import connection, layout
 from cai_deploy.node_settings import NodeSettings, Role
 from cai_deploy.render import inline_command, render_launcher
 
-ENVIRONMENT = os.environ.get("CAI_DEPLOY_TEST_ENVIRONMENT", "")
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not ENVIRONMENT, reason="CAI_DEPLOY_TEST_ENVIRONMENT names no environment with Ray"),
-]
+pytestmark = pytest.mark.e2e
 
 
 def free_port() -> int:
@@ -61,14 +57,15 @@ def until(what: str, check: Callable[[], Any], deadline: float = 60.0) -> Any:
 class Cluster:
     """A project directory with launchers, and the nodes that were started in it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, environment: Path) -> None:
         self.root = root
+        self.python = environment / "bin" / "python"
         self.mark = f"CAI_TEST_MARK={root.name}"
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self.port: dict[str, int] = {}
         environments = root / layout.ENVIRONMENTS_DIR
         environments.mkdir(parents=True)
-        (environments / "ray-test").symlink_to(ENVIRONMENT)
+        (environments / "ray-test").symlink_to(environment)
         (root / "cai_deploy").symlink_to(REPOSITORY / "cai_deploy")
 
     def start(self, node: str, role: Role, address: str) -> None:
@@ -132,9 +129,9 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(ray_environment: Path) -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="cai-node-", dir="/tmp") as root:
-        cluster = Cluster(Path(root))
+        cluster = Cluster(Path(root), ray_environment)
         try:
             yield cluster
         finally:
@@ -163,7 +160,7 @@ def test_three_nodes_come_up_answer_and_leave_nothing(cluster: Cluster) -> None:
         "home = ray.remote(lambda: os.environ['HOME']); print('home', ray.get(home.remote()))"
     )
     driver = subprocess.run(
-        [f"{ENVIRONMENT}/bin/python", "-c", script],
+        [cluster.python, "-c", script],
         env={"PATH": os.environ["PATH"], "A": info.gcs_address},
         capture_output=True,
         text=True,
