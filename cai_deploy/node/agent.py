@@ -23,7 +23,7 @@ from cai_deploy.node.announcement import announcement
 from cai_deploy.node.head_search import find_head, listens
 from cai_deploy.node.home import separate_home
 from cai_deploy.node.journal import Journal
-from cai_deploy.node.pod import Pod, free_shared_memory, make_temp_dir
+from cai_deploy.node.pod import Pod, free_shared_memory, make_temp_dir, scratch_of
 from cai_deploy.node.process import RayProcess, kill_descendants
 from cai_deploy.node.status import serve_status
 from cai_deploy.node_settings import NodeSettings
@@ -111,6 +111,7 @@ class Agent:
             gcs_address=gcs_address,
         )
         variables = ray.environment(self._settings, os.environ, bin_dir)
+        variables |= scratch_of(self._temp_dir)
         if not gcs_address:
             variables |= separate_home(self._temp_dir, variables) | ports.metrics_variables(ports.is_free)
         self._process = RayProcess(

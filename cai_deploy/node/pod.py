@@ -70,6 +70,13 @@ def make_temp_dir() -> Path:
     return Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
 
 
+def scratch_of(temp_dir: Path) -> dict[str, str]:
+    """The variable that sends the temporary files of Ray and of its tasks below ``temp_dir``, to go when it goes."""
+    scratch = temp_dir / "tmp"
+    scratch.mkdir()
+    return {"TMPDIR": str(scratch)}
+
+
 def free_shared_memory() -> int:
     """Bytes left in /dev/shm, 0 where there is none."""
     try:
