@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import cai_deploy
 from cai_deploy.errors import ConfigError
 from cai_deploy.local_workspace import pod_modes, process, workloads
 from cai_deploy.local_workspace.kubelet import members
@@ -112,7 +113,9 @@ open("seen.json", "w").write(json.dumps(seen))
     assert address in seen["other"]
     assert (seen["processes"], seen["pid1"]) == (2, 1)
     assert seen["hostname"] == "looker"
-    own = {Path(seen["tmpdir"]).name, moded.endpoint.home.parts[2]}  # its scratch, and what the tests keep in /tmp
+    # its scratch, and what it needs of what the tests keep in /tmp: the workspace, the program, the interpreter
+    needed = [moded.endpoint.home, Path(cai_deploy.__file__), Path(sys.prefix), Path(sys.base_prefix)]
+    own = {Path(seen["tmpdir"]).name, *(path.parts[2] for path in needed if path.is_relative_to("/tmp"))}
     assert set(seen["tmp"]) - own <= {name for name in seen["tmp"] if name.startswith("kernel-")}
     assert seen["me"] == seen["ip"] != address
     assert seen["shm"] == 1 << 30
