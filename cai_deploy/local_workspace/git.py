@@ -34,8 +34,12 @@ async def clone(url: str, ref: str, directory: Path) -> None:
 async def _git(*arguments: str) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY},
+        # Nobody is there to be asked, on no terminal and in no window: without credentials it fails, and soon.
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+        "GIT_ASKPASS": "",
+        "SSH_ASKPASS": "",
+        "GCM_INTERACTIVE": "never",
+        "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20"),
     }
     try:
         process = await asyncio.create_subprocess_exec(

@@ -48,6 +48,16 @@ class Home:
         return self.root / "records.sqlite"
 
     @property
+    def settings_file(self) -> Path:
+        """What was tuned, if anything was."""
+        return self.root / "settings.json"
+
+    @property
+    def drafts(self) -> Path:
+        """Uploads that are still coming in; on one file system with the projects."""
+        return self.root / "uploads"
+
+    @property
     def logs(self) -> Path:
         """Output of workloads and kubelets."""
         return self.root / "logs"
@@ -81,7 +91,8 @@ class Home:
     def make(self) -> None:
         """Create the directories, private to the owner."""
         self.root.mkdir(parents=True, exist_ok=True)
-        for directory in (self.root, self.logs, self.root / "projects", self.root / "bin", self.socket("x").parent):
+        places = (self.root, self.logs, self.drafts, self.root / "projects", self.root / "bin", self.socket("x").parent)
+        for directory in places:
             directory.mkdir(mode=0o700, exist_ok=True)
             if directory.stat().st_uid != os.getuid():
                 raise PermissionError(f"{directory} belongs to somebody else")

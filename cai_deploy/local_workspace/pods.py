@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Pods:
         self.mode = mode
         self._home = home
         self._store = store
-        self._changed = asyncio.Event()
+        self._ends: dict[str, asyncio.Event] = {}
         self._cut_off: set[str] = set()
         self._plain = self._link(PodMode.LOOPBACK, PLAIN)
         self._walled = self._link(mode, WALLED) if mode.isolated else self._plain
@@ -56,9 +57,9 @@ class Pods:
         log = self._home.logs / f"kubelet-{name}.log"
         return KubeletLink(kubelet_command(mode, str(path)), path, log, self._note)
 
-    def _note(self, _: PodStatus) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _note(self, status: PodStatus) -> None:
+        if status.state == "ended" and (end := self._ends.pop(status.name, None)):
+            end.set()
 
     async def attach(self) -> None:
         """Find the pods that lived on while no server was there."""
@@ -77,6 +78,8 @@ class Pods:
 
     async def start(self, spec: PodSpec, *, walled: bool) -> None:
         """Run a pod; it is known under ``spec.name`` from here on."""
+        if spec.scratch:
+            Path(spec.scratch).mkdir(mode=0o700)
         await (self._walled if walled else self._plain).start(spec)
 
     def status(self, name: str) -> PodStatus | None:
@@ -90,12 +93,11 @@ class Pods:
 
     async def wait_for_end(self, name: str) -> int | None:
         """Return when the pod has ended, with its exit code (None when it was lost with its kubelet)."""
-        while True:
-            changed = self._changed
+        status = self.status(name)
+        if status and status.state == "running":
+            await self._ends.setdefault(name, asyncio.Event()).wait()
             status = self.status(name)
-            if status is None or status.state == "ended":
-                return status.exit_code if status else None
-            await changed.wait()
+        return status.exit_code if status else None
 
     async def stop(self, name: str, grace: float) -> None:
         """SIGTERM, after ``grace`` seconds SIGKILL to all of it; returns when it is gone."""
@@ -144,6 +146,12 @@ class Pods:
         if (link := self._link_of(name)) and link is not self._plain and link.pods[name].state == "running":
             await link.connect(name, connected=connected)
 
+    async def end_strangers(self, known: Collection[str]) -> None:
+        """End pods that nobody knows: their records are gone, or were never written."""
+        for name in [name for link in {self._plain, self._walled} for name in link.pods if name not in known]:
+            await self.stop(name, 0.0)
+            await self.clear(name, name.rpartition("-")[0], "")
+
     async def end_all(self) -> None:
         """End every pod and both kubelets."""
         for link in {self._plain, self._walled}:
@@ -159,11 +167,10 @@ class Pods:
 
 
 def new_scratch() -> str:
-    """A private directory with a short path: unix sockets in it have 107 bytes in all."""
+    """The name of a private directory: short, as unix sockets in it have 107 bytes in all. Made with the pod."""
     while True:
-        path = Path(f"/tmp/cai-{secrets.token_hex(4)}")  # noqa: S108 - made below, for the owner alone, or not at all
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(mode=0o700)
+        path = Path(f"/tmp/cai-{secrets.token_hex(4)}")  # noqa: S108 - made for the owner alone, or not at all
+        if not path.exists():
             return str(path)
 
 

@@ -69,8 +69,7 @@ def _first_label(host: str) -> str | None:
 
 
 def _application(request: web.Request, subdomain: str) -> Record | None:
-    records = request.app[WORKSPACE].store.list("application")
-    return next((record for record in records if record.shown["subdomain"] == subdomain), None)
+    return next(iter(request.app[WORKSPACE].store.matching("application", "shown", "subdomain", subdomain)), None)
 
 
 def _unavailable(subdomain: str, why: str) -> web.Response:

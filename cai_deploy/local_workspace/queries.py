@@ -23,29 +23,80 @@ Shown = Mapping[str, Any]
 
 
 def page(query: Mapping[str, str], items: Sequence[Shown], keys: Collection[str]) -> tuple[list[Shown], str]:
-    """The page that ``query`` asks for and the token of the next one; ``keys`` may be filtered and sorted by."""
-    found = _filtered(items, query.get("search_filter", query.get("searchFilter", "")), keys)
-    found = _sorted(found, query.get("sort", ""))
-    size = _size(query.get("page_size", query.get("pageSize", "")))
-    start = _start(query.get("page_token", query.get("pageToken", "")))
+    """The page that ``query`` asks for and the token of the next one; ``keys`` may be filtered by."""
+    found = filtered(items, value_of(query, "search_filter"), keys)
+    found = _sorted(found, value_of(query, "sort"))
+    size = _size(value_of(query, "page_size"))
+    start = _start(value_of(query, "page_token"))
     following = start + size
     token = base64.urlsafe_b64encode(json.dumps({"from": following}).encode()).decode()
     return found[start:following], token if following < len(found) else ""
 
 
-def _filtered(items: Sequence[Shown], text: str, keys: Collection[str]) -> list[Shown]:
-    if not text:
-        return list(items)
+def value_of(query: Mapping[str, str], name: str) -> str:
+    """A query value in either spelling: ``page_size`` or ``pageSize``."""
+    first, *others = name.split("_")
+    return query.get(name) or query.get(first + "".join(map(str.title, others))) or ""
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """A boolean of the query; some clients write it as Python does."""
+    text = value_of(query, name).lower()
+    if text not in {"", "true", "false", "t", "f", "1", "0"}:
+        raise rules.bad_request(f"Problem with field {name}: '{text}' is not a boolean")
+    return text in {"true", "t", "1"}
+
+
+def json_object(query: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A JSON object that is one query value; empty when it is not sent."""
+    text = value_of(query, name)
     try:
-        wanted = json.loads(text)
-    except ValueError:
-        wanted = None
-    if not isinstance(wanted, dict):
-        raise rules.bad_request("Problem with field SearchFilter: a JSON object is expected")
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        field = "".join(map(str.title, name.split("_")))
+        raise rules.bad_request(f"Problem with field {field}: a JSON object is expected")
+    return found
+
+
+def filtered(items: Sequence[Shown], text: str, keys: Collection[str]) -> list[Shown]:
+    """Those that a ``search_filter`` lets through."""
+    wanted = json_object({"search_filter": text}, "search_filter")
     for key in wanted:
         if key not in keys:
             raise rules.bad_request(f"Problem with field SearchFilter: unknown key '{key}'")
     return [item for item in items if all(_matches(item, key, str(value)) for key, value in wanted.items())]
+
+
+def compared(items: Sequence[Shown], text: str, keys: Collection[str]) -> list[Shown]:
+    """Those that a filter with operators lets through: ``{"gpu_count": "gt:0"}``."""
+    wanted = json_object({"search_filter": text}, "search_filter")
+    for key, value in wanted.items():
+        operator, colon, operand = str(value).partition(":")
+        if key not in keys or not colon or operator not in _OPERATORS:
+            raise rules.bad_request(f"Problem with field SearchFilter: '{key}' cannot be asked for '{value}'")
+        try:
+            items = [item for item in items if _OPERATORS[operator](_field(item, key), operand)]
+        except ValueError:
+            raise rules.bad_request(f"Problem with field SearchFilter: '{operand}' is not a number") from None
+    return list(items)
+
+
+def _equal(value: Any, operand: str) -> bool:
+    return json.dumps(value) == operand.lower() or str(value) == operand
+
+
+# An int64 that is not set is "0" here, and null to the service itself.
+_OPERATORS: dict[str, Callable[[Any, str], bool]] = {
+    "isnull": lambda value, operand: (value in {None, "", "0"}) == (operand.lower() == "true"),
+    "eq": _equal,
+    "ne": lambda value, operand: not _equal(value, operand),
+    "gt": lambda value, operand: float(value or 0) > float(operand),
+    "gte": lambda value, operand: float(value or 0) >= float(operand),
+    "lt": lambda value, operand: float(value or 0) < float(operand),
+    "lte": lambda value, operand: float(value or 0) <= float(operand),
+}
 
 
 def _matches(item: Shown, key: str, wanted: str) -> bool:
@@ -95,6 +146,9 @@ def _start(token: str) -> int:
     if not token:
         return 0
     try:
-        return int(json.loads(base64.urlsafe_b64decode(token))["from"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise rules.bad_request("Problem with field PageToken: not a token of this list") from None
+        start = json.loads(base64.urlsafe_b64decode(token))["from"]
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+        start = None
+    if not isinstance(start, int) or start < 0:
+        raise rules.bad_request("Problem with field PageToken: not a token of this list")
+    return start

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+from cai_deploy.local_workspace import cron
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_STOPPED = {"APPLICATION_STOPPED", "APPLICATION_FAILED"}
 USER = {"username": "local", "name": "Local User", "email": "local@localhost"}
 
 JOB_FLAGS = (
@@ -41,15 +44,24 @@ DEFAULT_TIMEZONE = "America/Los_Angeles"
 
 def now() -> str:
     """This moment as the API writes it."""
-    return datetime.now(timezone.utc).strftime(_TIME_FORMAT)
+    return written(datetime.now(timezone.utc))
+
+
+def written(moment: datetime) -> str:
+    """A moment as the API writes it."""
+    return moment.astimezone(timezone.utc).strftime(TIME_FORMAT)
+
+
+def read(text: str) -> datetime:
+    """A moment that the API wrote."""
+    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc)
 
 
 def seconds_since(moment: str | None) -> float:
     """How long ago a moment was that ``now`` wrote."""
     if moment is None:
         return 0.0
-    then = datetime.strptime(moment, _TIME_FORMAT).replace(tzinfo=timezone.utc)
-    return (datetime.now(timezone.utc) - then).total_seconds()
+    return (datetime.now(timezone.utc) - read(moment)).total_seconds()
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
@@ -107,7 +119,7 @@ def job(identifier: str, body: Mapping[str, Any], parent: Mapping[str, Any]) -> 
         "creator": dict(USER),
         "owner": dict(USER),
         "engine_image_id": "0",
-        "english_schedule": "",
+        "english_schedule": cron.in_words(body.get("schedule") or ""),
         "parent_id": body.get("parent_id") or body.get("parent_job_id") or "",
         "paused": bool(body.get("paused")),
         "timeout": str(body.get("timeout") or 0),
@@ -126,6 +138,47 @@ def job(identifier: str, body: Mapping[str, Any], parent: Mapping[str, Any]) -> 
     }
     shown["type"] = job_type(shown)
     return shown
+
+
+def usage(kind: str, record: Mapping[str, Any], project_shown: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:
+    """A UsageResponse for an application or a run; ``extra`` is what these do not show themselves."""
+    end = record.get("finished_at") or (record.get("stopped_at") if record["status"] in _STOPPED else None)
+    begun = record["running_at"]
+    lasted = (read(end) - read(begun)).total_seconds() if begun and end else seconds_since(begun)
+    who = {"id": 1, "html_url": "", "url": "", "name": USER["name"], "user_name": USER["username"]}
+    project_url = f"/{project_shown['slug']}"
+    code = extra.get("exit_code")
+    return {
+        "name": extra["name"],
+        "creator": USER["username"],
+        "group": "",
+        "project_name": project_shown["name"],
+        "cpu": record["cpu"],
+        "memory": record["memory"],
+        "nvidia_gpu": record["nvidia_gpu"],
+        "workload_type": kind,
+        "created_at": record["created_at"],
+        "duration": str(max(0, int(lasted))),
+        "status": record["status"].partition("_")[2].capitalize(),
+        "creator_info": who,
+        "group_info": {"id": 0, "html_url": "", "url": "", "name": "", "user_name": ""},
+        "project_info": {
+            "id": extra.get("project_number", 0),
+            "slug": project_shown["slug"],
+            "html_url": project_url,
+            "url": project_url,
+        },
+        "id": record["id"],
+        "workload_url": extra.get("url", ""),
+        "message": "",
+        "oom_killed": False,
+        "k8s_info": {
+            "k8s_exit_code": code or 0,
+            "k8s_signal": str(code - 128) if code and code > 128 else "",
+            "k8s_reason": "" if code is None else "Completed" if code == 0 else "Error",
+            "k8s_message": "",
+        },
+    }
 
 
 def job_type(shown: Mapping[str, Any]) -> str:

@@ -6,15 +6,18 @@ they are known, because clients read them.
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-JsonType = type | tuple[type, ...]
+Kind = Callable[[object], bool]
 SUBDOMAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ID_LENGTH = 19
+LONGEST_NAME = 255
 
 # gRPC status numbers, as the gateway in front of the service writes them into error bodies.
 GRPC_CODES = {
@@ -36,7 +39,7 @@ APPLICATION_TRANSITIONS: dict[str, set[str]] = {
     "APPLICATION_FAILED": {"APPLICATION_STARTING"},
 }
 RUN_TRANSITIONS: dict[str, set[str]] = {
-    "ENGINE_SCHEDULING": {"ENGINE_STARTING", "ENGINE_STOPPING", "ENGINE_FAILED"},
+    "ENGINE_SCHEDULING": {"ENGINE_STARTING", "ENGINE_STOPPING", "ENGINE_FAILED", "ENGINE_SKIPPED"},
     "ENGINE_STARTING": {"ENGINE_RUNNING", "ENGINE_STOPPING", "ENGINE_FAILED"},
     "ENGINE_RUNNING": {"ENGINE_SUCCEEDED", "ENGINE_FAILED", "ENGINE_STOPPING", "ENGINE_TIMEDOUT"},
     "ENGINE_STOPPING": {"ENGINE_STOPPED"},
@@ -44,8 +47,10 @@ RUN_TRANSITIONS: dict[str, set[str]] = {
     "ENGINE_SUCCEEDED": set(),
     "ENGINE_FAILED": set(),
     "ENGINE_TIMEDOUT": set(),
+    "ENGINE_SKIPPED": set(),
 }
 _TRANSITIONS = APPLICATION_TRANSITIONS | RUN_TRANSITIONS
+KNOWN_STATES = {*_TRANSITIONS, "ENGINE_UNKNOWN"}
 RUN_ENDS = {state for state, following in RUN_TRANSITIONS.items() if not following}
 APPLICATION_AT_REST = {"APPLICATION_STOPPED", "APPLICATION_FAILED"}
 
@@ -87,22 +92,73 @@ def path_in_project(root: Path, path: str, *, follow: bool = True) -> Path:
     With ``follow=False`` a link itself is meant, wherever it leads.
     """
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\0" in path:
-        raise bad_request(f"Problem with field Path: '{path}' is not a path below the project directory")
+    try:
+        too_long = len(path.encode()) > 4000 or any(len(part.encode()) > LONGEST_NAME for part in pure.parts)
+    except UnicodeEncodeError:
+        too_long = True
+    if pure.is_absolute() or ".." in pure.parts or "\0" in path or too_long:
+        raise bad_request(f"Problem with field Path: '{path[:LONGEST_NAME]}' is not a path below the project directory")
     target = root / pure
     real_root = root.resolve()
-    real = target.resolve() if follow or target == root else target.parent.resolve()
+    try:
+        real = target.resolve() if follow or target == root else target.parent.resolve()
+    except (OSError, RuntimeError):  # links that lead in a circle
+        raise bad_request(f"Problem with field Path: '{path}' leads nowhere") from None
     if real_root not in (real, *real.parents):
         raise bad_request(f"Problem with field Path: '{path}' leads out of the project directory")
     return target
 
 
-def check_types(body: Mapping[str, Any], kinds: Mapping[str, JsonType]) -> None:
-    """Each field that is sent has the JSON type it should have."""
-    for name, kind in kinds.items():
+def text(value: object) -> bool:
+    """A string."""
+    return isinstance(value, str)
+
+
+def flag(value: object) -> bool:
+    """A boolean."""
+    return isinstance(value, bool)
+
+
+def integer(value: object) -> bool:
+    """An int32."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 31) <= value < 1 << 31
+
+
+def amount(value: object) -> bool:
+    """A number of vCPUs or GB."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6 and math.isfinite(value)
+
+
+def count(value: object) -> bool:
+    """How many, or how long: an int32 that is not negative."""
+    return integer(value) and isinstance(value, int) and value >= 0
+
+
+def decimal(value: object) -> bool:
+    """An int64 as the API writes it: decimal text. Empty for none."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9]{0,18}", value) is not None
+
+
+def decimal_or_number(value: object) -> bool:
+    """An int64 as a request may carry it."""
+    return decimal(value) or count(value)
+
+
+def texts(value: object) -> bool:
+    """A list of strings."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def objects(value: object) -> bool:
+    """A list of objects."""
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+
+
+def check_types(body: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    """Each field that is sent is of its kind."""
+    for name, fits in kinds.items():
         value = body.get(name)
-        wrong_bool = isinstance(value, bool) and kind is not bool
-        if value is not None and (not isinstance(value, kind) or wrong_bool):
+        if value is not None and not fits(value):
             raise bad_request(f"Problem with field {name}: {_json_name(value)} is not allowed here")
 
 
@@ -136,11 +192,11 @@ def check_schedule(shown: Mapping[str, Any]) -> None:
         raise bad_request("Problem with field Schedule: a dependent job cannot have a schedule")
 
 
-def check_subdomain(subdomain: object, taken: set[str]) -> None:
+def check_subdomain(subdomain: object, *, taken: bool) -> None:
     """One label of a host name, unique in the workspace."""
     if not isinstance(subdomain, str) or not SUBDOMAIN.fullmatch(subdomain) or len(subdomain) > 63:
         raise bad_request("Problem with field Subdomain: invalid pattern")
-    if subdomain in taken:
+    if taken:
         raise Refused(HTTPStatus.CONFLICT, f"subdomain '{subdomain}' is already in use")
 
 
@@ -149,4 +205,6 @@ def _json_name(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "an array"
-    return "a boolean" if isinstance(value, bool) else "a number" if isinstance(value, int | float) else "a string"
+    if isinstance(value, bool | int | float):
+        return f"the value {json.dumps(value)[:40]}"
+    return "this text"

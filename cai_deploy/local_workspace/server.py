@@ -32,8 +32,9 @@ from cai_deploy.local_workspace.pods import Pods
 from cai_deploy.local_workspace.process_table import start_time
 from cai_deploy.local_workspace.routes import all_routes
 from cai_deploy.local_workspace.routes.http import APPLICATIONS, JOBS, PROJECTS, WORKSPACE, guard
+from cai_deploy.local_workspace.settings import Settings
 from cai_deploy.local_workspace.store import Store
-from cai_deploy.local_workspace.workspace import Settings, Workspace
+from cai_deploy.local_workspace.workspace import Workspace
 
 log = logging.getLogger("local_workspace.server")
 LOOPBACK = "127.0.0.1"
@@ -62,10 +63,12 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     faults.install(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    await pods.end_strangers(_known_pods(store))
     workspace.serve_on = lambda inside: web.SockSite(runner, inside)
     for living in (projects, jobs, applications):
         living.recover()
+    jobs.follow_schedules()
+    await web.SockSite(runner, listener).start()  # not before: a new pod must not be taken for one of the last time
 
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,12 +78,18 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     await ending.wait()
 
     log.info("workspace ends")
+    workspace.delays.lift()
     await asyncio.gather(applications.stop_all(), jobs.stop_all())
     await workspace.cancel_tasks()
     await pods.end_all()
     home.endpoint_file.unlink(missing_ok=True)
     await runner.cleanup()
     store.close()
+
+
+def _known_pods(store: Store) -> set[str]:
+    workloads = [*store.list("application"), *store.list("run")]
+    return {record.inner["pod"]["name"] for record in workloads if record.inner["pod"]}
 
 
 def _endpoint(port: int, api_key: str, mode: PodMode, note: str, *, implicit: bool) -> dict[str, Any]:

@@ -40,10 +40,10 @@ class PodNote:
         return asdict(self)
 
 
-def argv(runtime: Runtime, project_dir: Path, script: str) -> list[str]:
+def argv(runtime: Runtime, project_dir: Path, script: str, kernel: str) -> list[str]:
     """A file of the project runs as a notebook would run it, anything else is a line for the shell."""
     if is_project_file(project_dir, script):
-        return [str(runtime.interpreter), "-u", engine.__file__, script]
+        return [str(runtime.interpreter), "-u", engine.__file__, script, kernel]
     return ["/bin/sh", "-c", script]
 
 
@@ -92,7 +92,7 @@ async def pod_spec(
     env = environment.workload_environment(facts, *layers)
     return PodSpec(
         name=note.name,
-        argv=argv(runtime, project_dir, script),
+        argv=argv(runtime, project_dir, script, workspace.settings.kernel),
         env=env,
         cwd=str(project_dir),
         log=str(workspace.home.workload_log(shown["id"])),

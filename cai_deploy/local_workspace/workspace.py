@@ -6,28 +6,24 @@ It assembles and looks up; it decides nothing. How things live is in ``lifecycle
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from cai_deploy.local_workspace import rules, runtimes
+from cai_deploy.local_workspace.delays import Delays
 from cai_deploy.local_workspace.faults.ledger import Faults
-from cai_deploy.local_workspace.home import Home
+from cai_deploy.local_workspace.home import Home, write_private
 from cai_deploy.local_workspace.pods import Pods
+from cai_deploy.local_workspace.quota import Quota
 from cai_deploy.local_workspace.runtimes import Runtime
+from cai_deploy.local_workspace.settings import Settings
 from cai_deploy.local_workspace.store import Record, Store
 
 log = logging.getLogger("local_workspace")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What may be tuned."""
-
-    stop_grace: float = 10.0
 
 
 class Site(Protocol):
@@ -48,11 +44,20 @@ class Workspace:
         self.api_key = api_key
         self.port = port
         self.settings = settings
+        self.delays = Delays(lambda: self.settings)
+        self.quota = Quota(lambda: self.settings)
         self.faults = Faults(store)
         self.serve_on: Callable[[socket.socket], Site] | None = None
         self._runtimes: asyncio.Task[list[Runtime]] | None = None
         self._tools: dict[str, Path] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def change_settings(self, settings: Settings) -> None:
+        """Keep other settings, from now on and for the next start."""
+        write_private(self.home.settings_file, json.dumps(settings.shown(), indent=1))
+        self.settings = settings
+        self.delays.settings_changed()
+        self.quota.look_again()
 
     async def runtimes(self) -> list[Runtime]:
         """The runtimes on offer; looked for once, at first need."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-
 from aiohttp import web
 
 from cai_deploy.local_workspace import rules as workspace_rules
@@ -14,7 +12,6 @@ from cai_deploy.local_workspace.faults.rules import Kind, Rule
 from cai_deploy.local_workspace.routes.http import APPLICATIONS, WORKSPACE, body_of, show
 
 FAULTS_PATH = "/local/v1/faults"
-SETTINGS_PATH = "/local/v1/settings"
 POD_FAULTS = web.AppKey("pod_faults", PodFaults)
 
 
@@ -76,32 +73,9 @@ async def clear(request: web.Request) -> web.Response:
     return show({})
 
 
-async def show_settings(request: web.Request) -> web.Response:
-    """GET settings."""
-    return show(asdict(request.app[WORKSPACE].settings))
-
-
-async def change_settings(request: web.Request) -> web.Response:
-    """PATCH settings: those that are named, for what begins from now on."""
-    workspace, body = request.app[WORKSPACE], await body_of(request)
-    current = asdict(workspace.settings)
-    for name, value in body.items():
-        if name not in current:
-            raise workspace_rules.bad_request(f"there is no setting '{name}', only {', '.join(sorted(current))}")
-        kind = type(current[name])
-        if kind is float and type(value) is int:
-            body[name] = float(value)
-        elif type(value) is not kind:
-            raise workspace_rules.bad_request(f"Problem with setting {name}: {kind.__name__} is expected")
-    workspace.settings = replace(workspace.settings, **body)
-    return show(asdict(workspace.settings))
-
-
 ROUTES = [
     web.get(FAULTS_PATH, list_faults),
     web.post(FAULTS_PATH, add),
     web.delete(FAULTS_PATH, clear),
     web.delete(f"{FAULTS_PATH}/{{fault_id}}", remove),
-    web.get(SETTINGS_PATH, show_settings),
-    web.patch(SETTINGS_PATH, change_settings),
 ]

@@ -1,7 +1,8 @@
 """An application's life: starting until its port answers HTTP, running until its process ends, which is a failure.
 
 The record says which generation is wanted (0 for none) and which pod there is. A request only changes what is wanted;
-one task for each application brings the pod in line, whatever happened in between.
+one task for each application brings the pod in line, whatever happened in between. After a failure the workspace
+itself wants it again, a few times with a pause before each (``retry_at``); until then it is shown as failed.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from cai_deploy.local_workspace import records, rules, workloads
 from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.lifecycle.probe import until_it_answers
+from cai_deploy.local_workspace.lifecycle.waiting import unless
 from cai_deploy.local_workspace.pods import new_scratch
+from cai_deploy.local_workspace.quota import wanted_by
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workloads import PodNote
 from cai_deploy.local_workspace.workspace import Site, Workspace
@@ -38,25 +42,27 @@ class Applications:
         environment = records.environment_of(project.shown) | (body.get("environment") or {})
         identifier = new_id()
         shown = records.application(identifier, body, environment)
-        record = Record(KIND, identifier, project.id, shown, {"wanted": 1, "generation": 1, "pod": None})
+        inner = {"wanted": 1, "generation": 1, "pod": None, "attempts": 0, "retry_at": None}
+        record = Record(KIND, identifier, project.id, shown, inner)
         self._store.put(record)
         self._kick(identifier)
         return record
 
     def start(self, identifier: str) -> Record:
-        """Start it, or start it anew when it runs."""
+        """Start it, or start it anew when it runs; one that waits for its next attempt starts at once."""
         record = self._workspace.require(KIND, identifier)
-        record.inner["generation"] += 1
-        record.inner["wanted"] = record.inner["generation"]
-        _move(record, "APPLICATION_STARTING")
-        record.shown |= {"starting_at": records.now(), "running_at": None}
-        self._store.put(record)
+        record.inner["attempts"] = 0
+        self._want_again(record)
         self._kick(identifier)
         return record
 
     def stop(self, identifier: str) -> Record:
-        """Stop it; one at rest stays as it is."""
+        """Stop it; one at rest stays as it is, and makes no further attempt."""
         record = self._workspace.require(KIND, identifier)
+        if record.inner.get("retry_at"):
+            record.inner["retry_at"] = None
+            self._store.put(record)
+            self._kick(identifier)
         if record.shown["status"] not in rules.APPLICATION_AT_REST:
             record.inner["wanted"] = 0
             _move(record, "APPLICATION_STOPPING")
@@ -70,15 +76,23 @@ class Applications:
         record.inner["deleting"] = True
         self._store.put(record)
         self.stop(record.id)
+        self._workspace.delays.release(record.id)
         await self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
 
     def recover(self) -> None:
         """Take up every application where a former server left it."""
         for record in self._store.list(KIND):
+            pod = self.pod_of(record)
+            if pod and self._workspace.pods.status(pod.name) is None and _is_starting(record):
+                record.inner["pod"] = None  # the crash came before the pod: start it now
+                self._store.put(record)
+            elif pod:
+                self._workspace.quota.hold(record.id, wanted_by(record.shown))
             if record.inner.get("deleting"):
                 self.stop(record.id)
+                self._workspace.delays.release(record.id)
                 self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
-            elif record.shown["status"] not in rules.APPLICATION_AT_REST or record.inner["pod"]:
+            elif record.shown["status"] not in rules.APPLICATION_AT_REST or pod or record.inner.get("retry_at"):
                 self._kick(record.id)
 
     async def stop_all(self) -> None:
@@ -96,6 +110,7 @@ class Applications:
         await self._workspace.finished(f"application {identifier}")
         self._store.delete(KIND, identifier)
         self._kicks.pop(identifier, None)
+        self._workspace.delays.forget(identifier)
 
     def _kick(self, identifier: str) -> None:
         self._kicks.setdefault(identifier, asyncio.Event()).set()
@@ -109,18 +124,44 @@ class Applications:
             if pod and pod.generation != wanted:
                 await self._workspace.pods.stop(pod.name, self._workspace.settings.stop_grace)
                 await self._clear(identifier, pod)
-            elif not wanted:
-                if record.shown["status"] == "APPLICATION_STOPPING":
-                    _move(record, "APPLICATION_STOPPED")
-                    record.shown["stopped_at"] = records.now()
-                    self._store.put(record)
-                return
             elif pod:
                 await self._follow(record, pod, kick)
-            else:
-                await self._workspace.faults.hold(Kind.STUCK_SCHEDULING, record, kick)
-                if not kick.is_set():
-                    await self._start_pod(record)
+            elif wanted:
+                if await unless(kick, self._admission(record, kick)):
+                    if kick.is_set():  # both at once: what is wanted now comes first
+                        self._workspace.quota.give_back(identifier)
+                    else:
+                        await self._start_pod(self._workspace.require(KIND, identifier))
+            elif record.inner.get("retry_at"):
+                left = -records.seconds_since(record.inner["retry_at"])
+                if await unless(kick, asyncio.sleep(max(0.0, left))):
+                    record = self._workspace.require(KIND, identifier)
+                    record.inner["attempts"] += 1
+                    self._want_again(record)
+            elif record.shown["status"] != "APPLICATION_STOPPING":
+                return
+            elif await unless(kick, self._delay("application-stopped", identifier)):
+                _move(record, "APPLICATION_STOPPED")
+                record.shown["stopped_at"] = records.now()
+                self._store.put(record)
+
+    async def _delay(self, transition: str, identifier: str) -> None:
+        await self._workspace.delays.wait(transition, identifier)
+
+    async def _admission(self, record: Record, kick: asyncio.Event) -> None:
+        """Wait until its pod may start: for its time, and for its share of the quota."""
+        await self._workspace.faults.hold(Kind.STUCK_SCHEDULING, record, kick)
+        await self._delay("application-starting", record.id)
+        await self._workspace.quota.admission(record.id, wanted_by(record.shown))
+
+    def _want_again(self, record: Record) -> None:
+        """A new generation from here on."""
+        record.inner["generation"] += 1
+        record.inner["wanted"] = record.inner["generation"]
+        record.inner["retry_at"] = None
+        _move(record, "APPLICATION_STARTING")
+        record.shown |= {"starting_at": records.now(), "running_at": None}
+        self._store.put(record)
 
     async def _start_pod(self, record: Record) -> None:
         generation = record.inner["wanted"]
@@ -164,7 +205,9 @@ class Applications:
 
     async def _until_up(self, record: Record, pod: PodNote, kick: asyncio.Event) -> None:
         await self._workspace.faults.hold(Kind.STUCK_STARTING, record, kick)
-        await until_it_answers(self._workspace.pods, pod)
+        endpoint = records.environment_of(record.shown).get("CDSW_APP_POLLING_ENDPOINT", "/")
+        await until_it_answers(self._workspace.pods, pod, endpoint)
+        await self._delay("application-running", record.id)
 
     async def connect(self, identifier: str, pod_name: str, *, connected: bool) -> None:
         """Cut a pod's network off, from the other pods, the API and the ingress; or give it back."""
@@ -178,6 +221,15 @@ class Applications:
     def _fail(self, identifier: str, generation: int) -> None:
         record = self._workspace.require(KIND, identifier)
         if record.inner["wanted"] == generation:
+            settings = self._workspace.settings
+            if (
+                record.shown["running_at"]
+                and records.seconds_since(record.shown["running_at"]) > settings.restart_pause
+            ):
+                record.inner["attempts"] = 0  # it ran for long: this is another failure
+            if record.inner.setdefault("attempts", 0) < settings.restart_attempts:
+                moment = datetime.now(timezone.utc) + timedelta(seconds=settings.restart_pause)
+                record.inner["retry_at"] = records.written(moment)
             record.inner["wanted"] = 0
             _move(record, "APPLICATION_FAILED")
             record.shown["stopped_at"] = records.now()
@@ -194,10 +246,17 @@ class Applications:
     async def _clear(self, identifier: str, pod: PodNote) -> None:
         if door := self._doors.pop(pod.name, None):
             await door.stop()
+        status = self._workspace.pods.status(pod.name)
         await self._workspace.pods.clear(pod.name, identifier, pod.scratch)
+        self._workspace.quota.give_back(identifier)
         record = self._workspace.require(KIND, identifier)
-        record.inner["pod"] = None
+        record.inner |= {"pod": None, "exit_code": status.exit_code if status else None}
         self._store.put(record)
+
+
+def _is_starting(record: Record) -> bool:
+    pod = record.inner["pod"]
+    return bool(record.shown["status"] == "APPLICATION_STARTING" and pod["generation"] == record.inner["wanted"])
 
 
 def _move(record: Record, state: str) -> None:

@@ -29,7 +29,11 @@ class Projects:
     def create(self, body: dict[str, Any]) -> Record:
         """A new project; its directory is filled in the background."""
         identifier = new_id()
-        inner = {"git_url": body.get("git_url") or "", "git_ref": body.get("git_ref") or ""}
+        inner = {
+            **{name: body.get(name) or "" for name in ("git_url", "git_ref", "parent_project")},
+            "number": self._workspace.store.count_up("project"),
+            "reason": "",
+        }
         record = Record("project", identifier, identifier, records.project(identifier, body), inner)
         self._workspace.home.project(identifier).mkdir(mode=0o700, parents=True)
         self._workspace.store.put(record)
@@ -37,7 +41,12 @@ class Projects:
         return record
 
     def recover(self) -> None:
-        """Go on with the projects that a crash left half made."""
+        """Go on with the projects that a crash left half made; what belongs to none goes away."""
+        known = {record.id for record in self._workspace.store.list("project")}
+        directories = [path for path in self._workspace.home.project("").iterdir() if path.name not in known]
+        for path in [*directories, *self._workspace.home.drafts.iterdir()]:
+            log.info("%s belongs to no project and is removed", path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         for record in self._workspace.store.list("project"):
             if record.inner.get("deleting"):
                 self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
@@ -65,18 +74,23 @@ class Projects:
     async def _fill(self, project_id: str) -> None:
         record = self._workspace.require("project", project_id)
         directory = self._workspace.home.project(project_id)
-        status = "success"
+        status, reason = "success", ""
         if self._workspace.faults.strikes(Kind.CREATION_FAILURE, record):
-            status = "failure"
+            status, reason = "failure", "a fault was asked for"
         elif url := record.inner["git_url"]:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
             directory.mkdir(mode=0o700)
             try:
                 await clone(url, record.inner["git_ref"], directory)
             except CloneFailed as error:
-                status = "failure"
+                status, reason = "failure", str(error)
                 log.warning("project %s: git failed: %s", project_id, error)
+        elif parent := record.inner.get("parent_project"):
+            source = self._workspace.home.project(parent)
+            await asyncio.to_thread(shutil.copytree, source, directory, symlinks=True, dirs_exist_ok=True)
+        await self._workspace.delays.wait("project-created", project_id)
         record = self._workspace.require("project", project_id)
         record.shown["creation_status"] = status
+        record.inner["reason"] = reason
         record.shown["updated_at"] = records.now()
         self._workspace.store.put(record)

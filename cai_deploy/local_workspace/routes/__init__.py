@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from cai_deploy.local_workspace.routes import applications, files, jobs, projects, runtimes
+from cai_deploy.local_workspace.routes import applications, files, jobs, local, projects, runtimes, usage
 
 
 def all_routes() -> list[web.RouteDef]:
     """Every route of the workspace."""
-    return [*projects.ROUTES, *files.ROUTES, *jobs.ROUTES, *applications.ROUTES, *runtimes.ROUTES]
+    rooms = (projects, files, jobs, applications, runtimes, usage, local)
+    return [route for room in rooms for route in room.ROUTES]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from cai_deploy.local_workspace import changes, queries, rules
-from cai_deploy.local_workspace.routes.http import APPLICATIONS, PROJECT, WORKSPACE, body_of, show, show_page
+from cai_deploy.local_workspace.routes.http import APPLICATIONS, PROJECT, WORKSPACE, body_of, show, show_one, show_page
 from cai_deploy.local_workspace.store import Record
 
 _KEYS = {
@@ -18,18 +18,23 @@ _KEYS = {
     "subdomain",
     *queries.CREATOR_KEYS,
 }
-_NEW: dict[str, rules.JsonType] = {
-    "name": str,
-    "subdomain": str,
-    "description": str,
-    "script": str,
-    "cpu": (int, float),
-    "memory": (int, float),
-    "nvidia_gpu": int,
-    "kernel": str,
-    "bypass_authentication": bool,
-    "runtime_identifier": str,
-    "runtime_addon_identifiers": list,
+_NEW: dict[str, rules.Kind] = {
+    "name": rules.text,
+    "subdomain": rules.text,
+    "description": rules.text,
+    "script": rules.text,
+    "cpu": rules.amount,
+    "memory": rules.amount,
+    "nvidia_gpu": rules.count,
+    "kernel": rules.text,
+    "bypass_authentication": rules.flag,
+    "runtime_identifier": rules.text,
+    "runtime_addon_identifiers": rules.texts,
+    "run_as": rules.integer,
+    "cdv_app": rules.flag,
+    "accelerator_label_id": rules.decimal_or_number,
+    "resource_group_id": rules.integer,
+    "resource_profile_id": rules.integer,
 }
 APPLICATION = f"{PROJECT}/applications/{{application_id:[^/:]+}}"
 
@@ -63,8 +68,9 @@ async def create(request: web.Request) -> web.Response:
     for field in ("name", "script"):
         if not body.get(field):
             raise rules.bad_request(f"Problem with field {field.title()}: value length must be at least 1 runes")
-    taken = {record.shown["subdomain"] for record in request.app[WORKSPACE].store.list("application")}
-    rules.check_subdomain(body.get("subdomain"), taken)
+    subdomain = body.get("subdomain")
+    others = request.app[WORKSPACE].store.matching("application", "shown", "subdomain", subdomain or "")
+    rules.check_subdomain(subdomain, taken=bool(others))
     if project.shown["default_engine_type"] == "ml_runtime":
         rules.check_runtime(body, known)
     return show(request.app[APPLICATIONS].create(project, body).shown)
@@ -72,7 +78,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def get(request: web.Request) -> web.Response:
     """GET applications/{id}."""
-    return show(_application(request).shown)
+    return show_one(request, _application(request))
 
 
 async def patch(request: web.Request) -> web.Response:

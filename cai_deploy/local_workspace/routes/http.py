@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from cai_deploy.local_workspace import queries, rules
 from cai_deploy.local_workspace.lifecycle.applications import Applications
 from cai_deploy.local_workspace.lifecycle.jobs import Jobs
 from cai_deploy.local_workspace.lifecycle.projects import Projects
+from cai_deploy.local_workspace.store import Record
 from cai_deploy.local_workspace.workspace import Workspace
 
 log = logging.getLogger("local_workspace.http")
@@ -54,6 +56,12 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_response(refusal.status, refusal.message, refusal.code)
     except web.HTTPException as error:
         return error_response(error.status, error.reason)
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        IsADirectoryError,
+    ) as error:  # gone, or another thing, since we looked
+        return error_response(HTTPStatus.NOT_FOUND, f"{Path(error.filename or '').name} not found")
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception:
@@ -63,16 +71,21 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body; no body is an empty object."""
-    text = await request.text()
-    if not text.strip():
+    data = await request.read()
+    if not data.strip():
         return {}
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = json.loads(data.decode(), parse_constant=_no_number)
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise rules.bad_request("the body is not a JSON object")
     return body
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def show(shown: Any) -> web.Response:
@@ -80,7 +93,14 @@ def show(shown: Any) -> web.Response:
     return web.json_response(shown)
 
 
+def show_one(request: web.Request, record: Record) -> web.Response:
+    """One object that somebody looked at."""
+    request.app[WORKSPACE].delays.looked([record.id])
+    return show(record.shown)
+
+
 def show_page(request: web.Request, name: str, items: Sequence[dict[str, Any]], keys: Collection[str]) -> web.Response:
     """One page of a list, under the list's own name."""
     found, token = queries.page(request.query, items, keys)
+    request.app[WORKSPACE].delays.looked(str(item.get("id", "")) for item in found)
     return show({name: found, "next_page_token": token})

@@ -7,27 +7,31 @@ from typing import Any
 
 from aiohttp import web
 
-from cai_deploy.local_workspace import changes, queries, records, rules
-from cai_deploy.local_workspace.routes.http import JOBS, PROJECT, WORKSPACE, body_of, show, show_page
+from cai_deploy.local_workspace import changes, cron, queries, records, rules
+from cai_deploy.local_workspace.routes.http import JOBS, PROJECT, WORKSPACE, body_of, show, show_one, show_page
 from cai_deploy.local_workspace.runtimes import ADDONS
 from cai_deploy.local_workspace.store import Record, new_id
 
 _KEYS = {"description", "kernel", "name", "paused", "script", "type", *queries.CREATOR_KEYS}
 _RUN_KEYS = {*_KEYS, "status", "id"}
-_NEW: dict[str, rules.JsonType] = {
-    **dict.fromkeys(records.JOB_STRINGS, str),
-    **dict.fromkeys(records.JOB_NUMBERS, int),
-    **dict.fromkeys(records.JOB_FLAGS, bool),
-    "cpu": (int, float),
-    "memory": (int, float),
-    "timeout": int,
-    "paused": bool,
-    "timezone": str,
-    "parent_id": str,
-    "parent_job_id": str,
-    "recipients": list,
-    "attachments": list,
-    "runtime_addon_identifiers": list,
+_NEW: dict[str, rules.Kind] = {
+    **dict.fromkeys(records.JOB_STRINGS, rules.text),
+    **dict.fromkeys(records.JOB_NUMBERS, rules.integer),
+    **dict.fromkeys(records.JOB_FLAGS, rules.flag),
+    "cpu": rules.amount,
+    "memory": rules.amount,
+    "nvidia_gpu": rules.count,
+    "max_retry": rules.count,
+    "retry_delay": rules.count,
+    "timeout": rules.count,
+    "paused": rules.flag,
+    "timezone": rules.text,
+    "parent_id": rules.text,
+    "parent_job_id": rules.text,
+    "accelerator_label_id": rules.decimal_or_number,
+    "recipients": rules.objects,
+    "attachments": rules.texts,
+    "runtime_addon_identifiers": rules.texts,
 }
 JOB = f"{PROJECT}/jobs/{{job_id:[^/:]+}}"
 
@@ -67,8 +71,10 @@ async def _check_runtime(request: web.Request, body: Mapping[str, Any]) -> None:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """GET jobs, of every project."""
-    return show_page(request, "jobs", [job.shown for job in request.app[WORKSPACE].store.list("job")], _KEYS)
+    """GET jobs, of every project. This list alone cannot be sorted."""
+    jobs = [job.shown for job in request.app[WORKSPACE].store.list("job")]
+    found, token = queries.page({**request.query, "sort": ""}, jobs, _KEYS)
+    return show({"jobs": found, "next_page_token": token})
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -88,8 +94,11 @@ async def create(request: web.Request) -> web.Response:
         await _check_runtime(request, body)
         if body.get("kernel"):
             raise rules.bad_request("kernel cannot be specified for a project of ML Runtimes")
+    elif not body.get("kernel"):
+        raise rules.bad_request("kernel must be specified")
     rules.check_script(request.app[WORKSPACE].home.project(project.id), body.get("script"))
     rules.check_schedule(body)
+    cron.check(body.get("schedule") or "", body.get("timezone") or records.DEFAULT_TIMEZONE)
     _check_parent(request, project, body)
     identifier = new_id()
     shown = records.job(identifier, body, project.shown)
@@ -97,12 +106,13 @@ async def create(request: web.Request) -> web.Response:
     shown["runtime_addon_identifiers"] += [name for name in ADDONS if name not in shown["runtime_addon_identifiers"]]
     job = Record("job", identifier, project.id, shown)
     request.app[WORKSPACE].store.put(job)
+    request.app[JOBS].schedules.follow(job)
     return show(job.shown)
 
 
 async def get(request: web.Request) -> web.Response:
     """GET jobs/{id}."""
-    return show(_job(request).shown)
+    return show_one(request, _job(request))
 
 
 async def patch(request: web.Request) -> web.Response:
@@ -116,6 +126,7 @@ async def patch(request: web.Request) -> web.Response:
     changes.job(job.shown, body, ADDONS)
     _check_parent(request, _project(request), job.shown, own=job.id)
     request.app[WORKSPACE].store.put(job)
+    request.app[JOBS].schedules.follow(job)
     return show(job.shown)
 
 
@@ -127,22 +138,27 @@ async def delete(request: web.Request) -> web.Response:
 
 async def list_runs(request: web.Request) -> web.Response:
     """GET runs."""
-    runs = request.app[JOBS].runs_of(_job(request))
-    return show_page(request, "job_runs", [run.shown for run in runs], _RUN_KEYS)
+    job = _job(request)
+    # Runs can be asked for by fields that only their job has.
+    of_job = {key: job.shown[key] for key in ("name", "description", "script", "paused", "type") if key in job.shown}
+    runs = {run.id: run.shown for run in request.app[JOBS].runs_of(job)}
+    found, token = queries.page(request.query, [of_job | shown for shown in runs.values()], _RUN_KEYS)
+    request.app[WORKSPACE].delays.looked(each["id"] for each in found)
+    return show({"job_runs": [runs[each["id"]] for each in found], "next_page_token": token})
 
 
 async def create_run(request: web.Request) -> web.Response:
     """POST runs; an empty object, or nothing, is a valid body."""
     body = await body_of(request)
     job = _job(request)
-    rules.check_types(body, {"arguments": str})
+    rules.check_types(body, {"arguments": rules.text})
     rules.check_new_environment(body)
     return show(request.app[JOBS].run(job, body).shown)
 
 
 async def get_run(request: web.Request) -> web.Response:
     """GET runs/{id}."""
-    return show(_run(request).shown)
+    return show_one(request, _run(request))
 
 
 async def stop_run(request: web.Request) -> web.Response:

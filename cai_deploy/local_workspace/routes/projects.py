@@ -8,24 +8,29 @@ from typing import Any
 from aiohttp import web
 
 from cai_deploy.local_workspace import changes, queries, rules
-from cai_deploy.local_workspace.routes.http import PROJECT, PROJECTS, WORKSPACE, body_of, show, show_page
+from cai_deploy.local_workspace.routes.http import PROJECT, PROJECTS, WORKSPACE, body_of, show, show_one, show_page
 
 _KEYS = {"description", "name", *queries.CREATOR_KEYS, *queries.OWNER_KEYS}
-_NEW: dict[str, rules.JsonType] = {
-    "name": str,
-    "description": str,
-    "visibility": str,
-    "template": str,
-    "git_url": str,
-    "git_ref": str,
-    "default_project_engine_type": str,
-    "shared_memory_limit": int,
-}
+_TEXTS = (
+    "name",
+    "description",
+    "visibility",
+    "template",
+    "git_url",
+    "git_ref",
+    "parent_project",
+    "organization_permission",
+    "team_name",
+    "default_project_engine_type",
+)
+_NEW: dict[str, rules.Kind] = {**dict.fromkeys(_TEXTS, rules.text), "shared_memory_limit": rules.count}
 
 
 async def validate_key(request: web.Request) -> web.Response:
     """POST auth/validate_key."""
-    audience = (await body_of(request)).get("audience") or "API"
+    body = await body_of(request)
+    rules.check_types(body, {"audience": rules.text})
+    audience = body.get("audience") or "API"
     if audience != "API":
         raise rules.Refused(HTTPStatus.FORBIDDEN, "audience mismatch")
     return show({"valid": True, "username": "local", "message": ""})
@@ -36,7 +41,9 @@ def _visible(request: web.Request) -> list[dict[str, Any]]:
 
 
 async def list_projects(request: web.Request) -> web.Response:
-    """GET projects."""
+    """GET projects. All are the one user's own, so that the two flags add nothing."""
+    queries.flag(request.query, "include_public_projects")
+    queries.flag(request.query, "include_all_projects")
     return show_page(request, "projects", _visible(request), _KEYS)
 
 
@@ -61,6 +68,8 @@ async def create(request: web.Request) -> web.Response:
         raise rules.bad_request("Problem with field Name: value length must be at least 1 runes")
     if body.get("template") == "git" and not body.get("git_url"):
         raise rules.bad_request("Problem with field GitUrl: a git project needs an address to clone from")
+    if parent := body.get("parent_project"):
+        request.app[WORKSPACE].require("project", parent)
     if (body.get("git_ref") or "").startswith("-"):
         raise rules.bad_request("Problem with field GitRef: not a branch, tag or commit")
     return show(request.app[PROJECTS].create(body).shown)
@@ -68,7 +77,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def get(request: web.Request) -> web.Response:
     """GET projects/{id}."""
-    return show(request.app[WORKSPACE].require("project", request.match_info["project_id"]).shown)
+    return show_one(request, request.app[WORKSPACE].require("project", request.match_info["project_id"]))
 
 
 async def patch(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""What the machine offers: runtimes, addons, sizes; and, outside of the contract, how the workspace itself does."""
+"""What the machine offers: runtimes, addons, sizes, and the accelerators that the settings pretend to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from cai_deploy.local_workspace import rules
+from cai_deploy.local_workspace import queries
 from cai_deploy.local_workspace.routes.http import WORKSPACE, show, show_page
 from cai_deploy.local_workspace.runtimes import ADDONS
 
-STATUS_PATH = "/local/v1/status"
 _GIB = 1 << 30
 
 
@@ -41,19 +40,50 @@ async def list_addons(request: web.Request) -> web.Response:
 
 
 async def list_labels(request: web.Request) -> web.Response:
-    """GET nodelabels: no accelerators here."""
-    return show_page(request, "accelerator_node_label", [], {"id", "label_key", "resource_group_id"})
+    """GET nodelabels: none, unless the settings say that there are GPUs."""
+    queries.flag(request.query, "display_all")
+    gpus = request.app[WORKSPACE].settings.gpus
+    used = int(request.app[WORKSPACE].quota.used()["gpu"])
+    label = {
+        "id": "1",
+        "label_key": "nvidia.com/gpu.product",
+        "label_value": "local",
+        "availability": used < gpus,
+        "max_gpu_count": str(gpus),
+        "current_gpu_count": str(gpus),
+        "max_gpu_per_workload": str(gpus),
+        "created_at": None,
+        "updated_at": None,
+        "default_quota": "0",
+        "resource_group_id": "2",
+        "cpu": float(os.cpu_count() or 1),
+        "memory": float(_memory() // _GIB),
+        "gpu_memory": 0.0,
+    }
+    labels = [label] if gpus else []
+    return show_page(request, "accelerator_node_label", labels, {"id", "label_key", "resource_group_id"})
 
 
 async def list_groups(request: web.Request) -> web.Response:
-    """GET resourcegroups: this machine."""
-    group = {
-        "id": 1,
-        "name": "local",
-        "instance_group_name": "local",
+    """GET resourcegroups: this machine; once more with GPUs where the settings say that there are some."""
+    gpus = request.app[WORKSPACE].settings.gpus
+    groups = [_group(1, "local", 0), *([_group(2, "local-gpu", gpus)] if gpus else [])]
+    # This list alone is asked with operators: {"gpu_count": "gt:0"}.
+    asked = queries.value_of(request.query, "search_filter")
+    groups = [dict(each) for each in queries.compared(groups, asked, {"gpu_count", "allow_jobs"})]
+    rest = {name: text for name, text in request.query.items() if name not in {"search_filter", "searchFilter"}}
+    found, token = queries.page(rest, groups, ())
+    return show({"resource_group": found, "next_page_token": token})
+
+
+def _group(number: int, name: str, gpus: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": name,
+        "instance_group_name": name,
         "instance_type": os.uname().machine,
         "cpu_count": os.cpu_count() or 1,
-        "gpu_count": "0",
+        "gpu_count": str(gpus),
         "memory_in_gib": _memory() // _GIB,
         "gpumemory_in_gib": "0",
         "gpu_model": "",
@@ -66,10 +96,6 @@ async def list_groups(request: web.Request) -> web.Response:
         "autoscale_max": 1,
         "rg_updated_at": None,
     }
-    # This list is asked with operators: {"gpu_count": "gt:0"} wants accelerators, and there are none.
-    asked = request.query.get("search_filter", request.query.get("searchFilter", ""))
-    wants_accelerators = "gt:" in asked or "isnull:false" in asked or "eq:false" in asked
-    return show({"resource_group": [] if wants_accelerators else [group], "next_page_token": ""})
 
 
 async def list_profiles(request: web.Request) -> web.Response:
@@ -84,24 +110,6 @@ async def list_profiles(request: web.Request) -> web.Response:
     return show_page(request, "cpu_resource_profiles", profiles, {"id", "resource_group_id"})
 
 
-async def status(request: web.Request) -> web.Response:
-    """GET /local/v1/status: what ``cai_deploy local status`` shows. Not part of the contract."""
-    workspace = request.app[WORKSPACE]
-    applications = [record.shown["status"] for record in workspace.store.list("application")]
-    runs = [record.shown["status"] for record in workspace.store.list("run")]
-    return show(
-        {
-            "applications_running": applications.count("APPLICATION_RUNNING"),
-            "applications": len(applications),
-            "applications_active": sum(state not in rules.APPLICATION_AT_REST for state in applications),
-            "job_runs_running": sum(state not in rules.RUN_ENDS for state in runs),
-            "projects": len(workspace.store.list("project")),
-            "pods_running": workspace.pods.running(),
-            "pod_mode": workspace.pods.mode.value,
-        }
-    )
-
-
 def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -112,5 +120,4 @@ ROUTES = [
     web.get("/api/v2/nodelabels", list_labels),
     web.get("/api/v2/resourcegroups", list_groups),
     web.get("/api/v2/cpuprofiles", list_profiles),
-    web.get(STATUS_PATH, status),
 ]

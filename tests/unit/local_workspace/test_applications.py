@@ -38,7 +38,7 @@ async def serve(reader, writer):
 async def main():
     async with await asyncio.start_server(serve, "127.0.0.1", int(os.environ["CDSW_APP_PORT"])) as server:
         await server.serve_forever()
-asyncio.run(main())
+await main()
 """
 
 

@@ -15,7 +15,7 @@ def test_an_upload_creates_directories_and_comes_back_byte_by_byte(shared: Clien
     entry = {"path": "data.bin", "is_dir": False, "file_size": str(len(content))}
     assert shared.get(f"projects/{project}/files/deep/er")["files"] == [entry]
     assert shared.get(f"projects/{project}/files/deep%2Fer%2Fdata.bin")["files"] == [entry]
-    assert shared.get(f"projects/{project}/files/")["files"] == [{"path": "deep", "is_dir": True, "file_size": ""}]
+    assert shared.get(f"projects/{project}/files/")["files"] == [{"path": "deep", "is_dir": True, "file_size": "0"}]
 
 
 def test_an_upload_never_replaces(shared: Client, project: str) -> None:

@@ -209,6 +209,7 @@ def test_an_ordinary_user_has_walls_too(tmp_path_factory: pytest.TempPathFactory
             "aiosignal",
             "attr",
             "attrs",
+            "cronsim",
             "frozenlist",
             "idna",
             "multidict",
