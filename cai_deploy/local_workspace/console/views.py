@@ -40,7 +40,8 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
     """How long ago, roughly."""
     if not moment:
         return NOTHING
-    return f"{span(_seconds(moment, now))} ago"
+    seconds = _seconds(moment, now)
+    return f"{span(seconds)} ago" if seconds >= 1 else "just now"
 
 
 def lasted(begin: str | None, end: str | None, now: datetime | None = None) -> str:
@@ -61,7 +62,7 @@ def span(seconds: float) -> str:
                 if rest and whole < 10 * size
                 else f"{whole // size} {unit}"
             )
-    return f"{whole} s"
+    return f"{whole} s" if whole else "< 1 s"
 
 
 def size(count: float) -> str:
@@ -71,6 +72,12 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.1f} GB"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _seconds(moment: str, now: datetime | None) -> float:
@@ -125,7 +132,7 @@ def rule_said(rule: Mapping[str, Any]) -> str:
     if rule["nth"]:
         words.append(f"only number {rule['nth']}")
     if rule["every"]:
-        words.append(f"every {rule['every']}th")
+        words.append(f"every {ordinal(rule['every'])}")
     if rule["probability"] < 1:
         words.append(f"{rule['probability']:.0%} of the time, seed {rule['seed']}")
     if rule["count"]:
