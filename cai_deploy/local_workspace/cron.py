@@ -6,7 +6,7 @@ Five fields, as the service has them. Where clocks are put back or forward, the 
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
@@ -17,7 +17,7 @@ def check(schedule: str, zone: str) -> None:
     """400 for a schedule or a time zone that there is not."""
     try:
         where = ZoneInfo(zone)
-    except (OSError, ValueError):  # a name that is a directory, a path, or unknown
+    except (OSError, ValueError, ZoneInfoNotFoundError):  # a directory, a path, unknown
         raise rules.bad_request(f"Problem with field Timezone: unknown time zone '{zone}'") from None
     if schedule and len(schedule.split()) != 5:
         raise rules.bad_request(f"Problem with field Schedule: '{schedule}' has not five fields")

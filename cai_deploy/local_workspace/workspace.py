@@ -90,6 +90,7 @@ class Workspace:
             work.close()
             return current
         task = self._tasks[key] = asyncio.create_task(_logged(key, work), name=key)
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
         task.add_done_callback(lambda done: self._tasks.pop(key) if self._tasks.get(key) is done else None)
         return task
 

@@ -70,6 +70,11 @@ class Client:
     def delete(self, path: str) -> Any:
         return self._good(self.ask("DELETE", path))
 
+    def local(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask for what the workspace tells beside the contract."""
+        url = f"{self.endpoint.host}/local/v1/{path}"
+        return self._good(self.session.request(method, url, json=body, timeout=40))
+
     def _good(self, response: requests.Response) -> Any:
         assert response.status_code == 200, f"{response.status_code} {response.text}"
         return response.json()
@@ -114,7 +119,7 @@ class Client:
         return self.end_of(f"{path}/{self.post(path, body)['id']}")
 
     def end_of(self, run: str) -> str:
-        ends = {"ENGINE_SUCCEEDED", "ENGINE_FAILED", "ENGINE_STOPPED", "ENGINE_TIMEDOUT"}
+        ends = {"ENGINE_SUCCEEDED", "ENGINE_FAILED", "ENGINE_STOPPED", "ENGINE_TIMEDOUT", "ENGINE_SKIPPED"}
         return str(eventually(lambda: (state := self.get(run)["status"]) in ends and state))
 
     def application(self, project: str, subdomain: str, script: str, **body: Any) -> str:

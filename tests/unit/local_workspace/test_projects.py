@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import re
+import threading
+import time
 
 import pytest
 import requests
@@ -43,6 +46,43 @@ def test_a_clone_that_fails_ends_in_failure(shared: Client, repository: dict[str
     project = shared.project(**{"template": "git", "git_url": repository["url"], **change})
     assert shared.get(f"projects/{project}")["creation_status"] == "failure"
     shared.delete(f"projects/{project}")
+
+
+def test_a_private_repository_fails_soon_and_says_why(shared: Client) -> None:
+    """cml-behaviour 5: without credentials it ends in failure; the reason is told beside the contract."""
+
+    class Locked(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="private"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Locked) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        began = time.monotonic()
+        url = f"http://someone@127.0.0.1:{server.server_port}/private.git"
+        project = shared.project(template="git", git_url=url)
+        server.shutdown()
+    assert time.monotonic() - began < 5
+    assert shared.get(f"projects/{project}")["creation_status"] == "failure"
+    told = shared.local("GET", f"projects/{project}")
+    assert told["creation_status"] == "failure"
+    assert "could not read" in told["reason"] or "Authentication failed" in told["reason"]
+    assert "someone@" not in told["reason"]
+    shared.delete(f"projects/{project}")
+
+
+def test_a_fork_has_the_files_of_its_parent(shared: Client, project: str) -> None:
+    """cml-behaviour 5; parent_project of the spec."""
+    shared.upload(project, "d/x", "kept")
+    fork = shared.project(parent_project=project)
+    assert shared.download(fork, "d/x") == b"kept"
+    shared.delete(f"projects/{fork}")
+    assert shared.refused("POST", "projects", {"name": "x", "parent_project": "aaaa-aaaa-aaaa-aaaa"})[0] == 404
 
 
 def test_a_ref_cannot_be_an_option_of_git(shared: Client, repository: dict[str, str]) -> None:
