@@ -61,8 +61,11 @@ def local_workspace(*, pods: str = "loopback", home: Path | None = None, **setti
     """
     temporary = None if home else tempfile.mkdtemp(prefix="cai-ws-")
     place = home or Path(str(temporary))
-    # An empty value counts as unset: one of the caller's own must not decide.
-    variables = {"CAI_DEPLOY_POD_MODE": "" if pods == "auto" else pods, "CAI_DEPLOY_STOP_GRACE": str(STOP_GRACE)}
+    variables = {  # an empty value counts as unset: those of the caller must not decide
+        "CAI_DEPLOY_POD_MODE": "" if pods == "auto" else pods,
+        "CAI_DEPLOY_STOP_GRACE": str(STOP_GRACE),
+        "CAI_DEPLOY_WORKSPACE_SETTINGS": "",
+    }
     try:
         workspace = LocalWorkspace(process.start(at=place, variables=variables))
         if settings:

@@ -142,6 +142,6 @@ def test_settings_are_strict(client: Client) -> None:
     assert client.workspace.settings(stop_grace=1)["stop_grace"] == 1.0
     with pytest.raises(ConfigError, match="there is no setting 'grace'"):
         client.workspace.settings(grace=1)
-    with pytest.raises(ConfigError, match="float is expected"):
+    with pytest.raises(ConfigError, match="setting 'stop_grace': '1' is not allowed"):
         client.workspace.settings(stop_grace="1")
     assert client.workspace.settings(stop_grace=0.5)["stop_grace"] == 0.5
