@@ -5,7 +5,7 @@
 set -eu
 environment=$1 workers=$2
 scratch=$(mktemp -d /tmp/raw-XXXXXX)
-trap 'rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch" 2>/dev/null || true' EXIT  # what Ray still writes goes with the next run's machine
 export PATH="$environment/bin:$PATH" HOME=$scratch RAY_USAGE_STATS_ENABLED=0 RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9
 export RAY_gcs_grpc_initial_reconnect_backoff_ms=50 RAY_gcs_grpc_min_reconnect_backoff_ms=100
 export RAY_gcs_grpc_max_reconnect_backoff_ms=200
@@ -24,11 +24,8 @@ pod() { # NUMBER COMMAND...
     ip link set lo up; ip address add "10.88.0.$0/16" dev eth0; ip link set eth0 up
     exec "$@"' "$number" "$@" >"$scratch/$number.log" 2>&1 &
   local shell=$!
-  ip link add "veth$number" type veth peer name eth0 netns "$shell" 2>/dev/null || {
-    ip link add "veth$number" type veth peer name "peer$number"
-    until inside=$(cat "/proc/$shell/task/$shell/children" 2>/dev/null) && [ -n "$inside" ]; do sleep 0.01; done
-    ip link set "peer$number" netns "${inside%% *}" name eth0
-  }
+  while [ "$(readlink "/proc/$shell/ns/net")" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+  ip link add "veth$number" type veth peer name eth0 netns "$shell"
   ip link set "veth$number" master br0 up
 }
 
