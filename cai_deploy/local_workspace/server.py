@@ -24,6 +24,7 @@ from cai_deploy.local_workspace.console.door import door
 from cai_deploy.local_workspace.faults import routes as faults
 from cai_deploy.local_workspace.faults.middleware import misfortune
 from cai_deploy.local_workspace.home import Home, write_private
+from cai_deploy.local_workspace.keeper import end_without_keeper
 from cai_deploy.local_workspace.lifecycle.applications import Applications
 from cai_deploy.local_workspace.lifecycle.jobs import Jobs
 from cai_deploy.local_workspace.lifecycle.projects import Projects
@@ -75,6 +76,7 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     write_private(home.endpoint_file, json.dumps(_endpoint(port, api_key, mode, note, implicit=implicit), indent=1))
     log.info("workspace answers at http://localhost:%d; pods: %s", port, note)
+    workspace.in_background("keeper", end_without_keeper(ending))
     await ending.wait()
 
     log.info("workspace ends")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cai_deploy.local_workspace import process
+from cai_deploy.local_workspace import keeper, process
 from cai_deploy.local_workspace.process import Endpoint
 from cai_deploy.testing.admin import Admin
 from cai_deploy.testing.faults import Faults
@@ -65,6 +66,7 @@ def local_workspace(*, pods: str = "loopback", home: Path | None = None, **setti
         "CAI_DEPLOY_POD_MODE": "" if pods == "auto" else pods,
         "CAI_DEPLOY_STOP_GRACE": str(STOP_GRACE),
         "CAI_DEPLOY_WORKSPACE_SETTINGS": "",
+        keeper.VARIABLE: str(os.getpid()),  # a test run that is killed takes its workspaces along
     }
     try:
         workspace = LocalWorkspace(process.start(at=place, variables=variables))

@@ -56,6 +56,24 @@ def test_nothing_is_left_when_a_test_fails_or_the_server_is_killed() -> None:
     assert not workspace.home.exists()
 
 
+def test_a_test_run_that_is_killed_takes_its_workspace_along(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time\nfrom cai_deploy.testing import local_workspace\n"
+        "with local_workspace(home=pathlib.Path(sys.argv[1])) as ws: print(ws.host, flush=True); time.sleep(1000)"
+    )
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", code, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        assert run.stdout.readline().startswith("http://localhost:")
+        assert len(processes_of(home)) == 2
+        run.kill()
+    until = time.monotonic() + 10
+    while processes_of(home) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert processes_of(home) == []
+
+
 def test_workspaces_side_by_side_know_nothing_of_each_other() -> None:
     def count(number: int) -> tuple[str, str, int]:
         with local_workspace() as workspace:

@@ -23,6 +23,7 @@ _PROXY_PAGE = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     "<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
+_NO_ROUTE = "(no such route)"  # all of them together: whoever guesses paths must not fill the memory
 _numbers = itertools.count(1)
 
 
@@ -33,7 +34,7 @@ async def misfortune(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     faults = request.app[WORKSPACE].faults
     resource = request.match_info.route.resource
-    rule = faults.on_call(Call(request.method, request.path, resource.canonical if resource else request.path))
+    rule = faults.on_call(Call(request.method, request.path, resource.canonical if resource else _NO_ROUTE))
     if rule is None:
         return _veiled(request, faults, await handler(request))
     return await _spoiled(request, handler, rule)

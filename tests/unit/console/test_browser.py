@@ -26,7 +26,7 @@ ARGUMENTS = [
 TIMEOUT = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: as long as it lives, no other test of this process can run a loop
 def chromium() -> Iterator[Any]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
