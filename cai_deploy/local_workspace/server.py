@@ -21,6 +21,7 @@ from aiohttp import web
 from cai_deploy.errors import DeployError
 from cai_deploy.local_workspace import proxy
 from cai_deploy.local_workspace.console.door import door
+from cai_deploy.local_workspace.contract.documents import documents
 from cai_deploy.local_workspace.faults import routes as faults
 from cai_deploy.local_workspace.faults.middleware import misfortune
 from cai_deploy.local_workspace.home import Home, write_private
@@ -58,7 +59,7 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     projects = Projects(workspace, applications, jobs)
     await pods.attach()
 
-    app = web.Application(middlewares=[proxy.ingress, door(), misfortune, guard], client_max_size=64 << 20)
+    app = web.Application(middlewares=[proxy.ingress, door(), misfortune, documents, guard], client_max_size=64 << 20)
     app[WORKSPACE], app[PROJECTS], app[JOBS], app[APPLICATIONS] = workspace, projects, jobs, applications
     app.add_routes(all_routes())
     faults.install(app)
