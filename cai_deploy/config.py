@@ -8,7 +8,6 @@ reads a file and the environment it is given; it must not know how a specificati
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cai_deploy.errors import ConfigError
+from cai_deploy.redaction import without_credentials
 from cai_deploy.spec import NAME_PATTERN, ClusterSpec
 
 DEFAULT_FILE = Path("cai-deploy.yaml")
@@ -125,11 +125,11 @@ def _explain(problem: ErrorDetails) -> str:
         close = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
         return f"{path}: unknown key; {hint}"
-    return f"{path}: {_allowed(problem)}, not {_without_credentials(problem['input'])!r}" if path else _allowed(problem)
+    return f"{path}: {_allowed(problem)}, not {_shown(problem['input'])!r}" if path else _allowed(problem)
 
 
-def _without_credentials(value: object) -> object:
-    return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
+def _shown(value: object) -> object:
+    return without_credentials(value) if isinstance(value, str) else value
 
 
 def _allowed(problem: ErrorDetails) -> str:

@@ -15,6 +15,12 @@ from cai_deploy.errors import ConfigError
 
 Role = Literal["head", "worker"]
 
+SMALLEST_OBJECT_STORE = 78_643_200
+"""Bytes; Ray refuses less."""
+
+OBJECT_STORE_SHARE = 0.3
+"""Of a node's memory: Ray's own choice, which it would take of the machine's memory instead of the pod's."""
+
 
 @dataclass(frozen=True)
 class NodeSettings:
@@ -39,6 +45,11 @@ class NodeSettings:
     pinned_ports: list[str] = field(default_factory=list)
     join_timeout: float = 600.0
     stop_timeout: float = 30.0
+
+    @property
+    def object_store_bytes(self) -> int:
+        """The node's memory for objects."""
+        return max(int(self.memory_gb * 1024**3 * OBJECT_STORE_SHARE), SMALLEST_OBJECT_STORE)
 
     def to_json(self) -> str:
         """Canonical text: equal settings give equal text, so launchers compare by their bytes."""

@@ -20,8 +20,6 @@ from cai_deploy.connection import VERSION as CONNECTION_VERSION
 from cai_deploy.errors import DeployError
 from cai_deploy.node_settings import NodeSettings, Role
 
-SMALLEST_OBJECT_STORE = 78_643_200
-OBJECT_STORE_SHARE = 0.3
 NO_REPORT = "RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9"
 """Ray sends one report even with its statistics off; this sends it nowhere."""
 
@@ -70,7 +68,7 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
         *("--node-name", node),
         *("--num-cpus", f"{max(int(settings.cpu), 0)}"),
         *("--num-gpus", str(settings.gpu)),
-        *("--object-store-memory", str(object_store_bytes(settings))),
+        *("--object-store-memory", str(settings.object_store_bytes)),
         *("--labels", ",".join(f"{name}={value}" for name, value in sorted(labels.items()))),
         *(("--resources", json.dumps(settings.resources, sort_keys=True)) if settings.resources else ()),
         *("--min-worker-port", "0", "--max-worker-port", "0"),
@@ -97,11 +95,6 @@ def inline_command(settings: NodeSettings, *, node: str) -> str:
         f' [ $n -gt {seconds} ] && echo "no head after {seconds} s" && exit 1; sleep 1; done;'
         f' exec {ray} start --address="$a" {here} --dashboard-agent-listen-port="$CDSW_APP_PORT" {words}'
     )
-
-
-def object_store_bytes(settings: NodeSettings) -> int:
-    """Ray's share of a node's memory for objects, never below what Ray accepts."""
-    return max(int(settings.memory_gb * OBJECT_STORE_SHARE * 1024**3), SMALLEST_OBJECT_STORE)
 
 
 def _note_connection(settings: NodeSettings, file: str) -> str:

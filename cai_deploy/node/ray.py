@@ -11,12 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cai_deploy.node_settings import NodeSettings
+from cai_deploy.node_settings import SMALLEST_OBJECT_STORE, NodeSettings
 
-SMALLEST_OBJECT_STORE = 78_643_200
-"""Bytes; Ray refuses less."""
-
-OBJECT_STORE_SHARE = 0.3
 SHARED_MEMORY_SHARE = 0.9
 
 PORT_FLAGS = {
@@ -48,7 +44,7 @@ class Start:
 def arguments(settings: NodeSettings, start: Start) -> list[str]:
     """The words after ``ray``. A head is told its ports, a worker the ``gcs_address`` to join."""
     memory = int(settings.memory_gb * 1024**3)
-    store = object_store_bytes(memory, start.shared_memory)
+    store = object_store_bytes(settings, start.shared_memory)
     labels = {"cai-deploy/group": settings.group, "cai-deploy/node": start.node, **settings.labels}
     words = [
         *("start", "--block", "--disable-usage-stats", "--log-color=false"),
@@ -101,11 +97,10 @@ def environment(settings: NodeSettings, inherited: Mapping[str, str], bin_dir: P
     return variables
 
 
-def object_store_bytes(memory: int, shared_memory: int) -> int:
-    """30 % of the node's memory, as far as /dev/shm has room for it: Ray only warns when it has not, and slows down."""
-    wanted = int(memory * OBJECT_STORE_SHARE)
-    fits = int(shared_memory * SHARED_MEMORY_SHARE) if shared_memory else wanted
-    return max(min(wanted, fits), SMALLEST_OBJECT_STORE)
+def object_store_bytes(settings: NodeSettings, shared_memory: int) -> int:
+    """The node's share for objects, as far as /dev/shm has room: Ray only warns when it has not, and slows down."""
+    fits = int(shared_memory * SHARED_MEMORY_SHARE) if shared_memory else settings.object_store_bytes
+    return max(min(settings.object_store_bytes, fits), SMALLEST_OBJECT_STORE)
 
 
 def _port_words(ports: Mapping[str, int]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cai_deploy import shell
 from cai_deploy.errors import CommandFailed, DeployError
-from cai_deploy.project.redact import without_credentials
+from cai_deploy.redaction import without_credentials
 
 FETCH_TIMEOUT = 600.0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from cai_deploy import layout, shell
 from cai_deploy.errors import CommandFailed, DeployError
 from cai_deploy.project.lock import DirectoryLock
-from cai_deploy.project.redact import without_credentials
+from cai_deploy.redaction import without_credentials
 
 BUILD_TIMEOUT = 3600.0
 LOCK_TIMEOUT = 3600.0

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cai_deploy"
 
 FLOORS = [
-    {"errors", "clock", "layout"},
+    {"errors", "clock", "layout", "redaction"},
     {"shell", "spec", "connection", "node_settings"},
     {"config", "source", "state"},
     {"api", "render", "node", "project", "local_workspace"},
@@ -26,9 +26,9 @@ FLOORS = [
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 DEPLOYER = {"api", "render", "plan", "places", "reconcile", "deploy", "spec", "config", "source", "state"}
-LOCAL_WORKSPACE_USES = {"errors", "shell", "clock", "layout"}
+LOCAL_WORKSPACE_USES = {"errors", "shell", "clock", "layout", "redaction"}
 TESTING_USES = {"errors", "local_workspace"}
-BARE_PYTHON = {"errors", "shell", "clock", "layout", "connection", "node_settings", "project"}
+BARE_PYTHON = {"errors", "shell", "clock", "layout", "redaction", "connection", "node_settings", "project"}
 
 
 def imports() -> Iterator[tuple[Path, str, str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cai_deploy.node.ray import SMALLEST_OBJECT_STORE, Start, arguments, environment, object_store_bytes
-from cai_deploy.node_settings import NodeSettings
+from cai_deploy.node.ray import Start, arguments, environment, object_store_bytes
+from cai_deploy.node_settings import SMALLEST_OBJECT_STORE, NodeSettings
 
 GB = 1024**3
 
@@ -96,7 +96,7 @@ def test_every_port_that_is_given_is_pinned() -> None:
     ],
 )
 def test_the_object_store_fits_into_shared_memory(memory: int, shared_memory: int, store: int) -> None:
-    assert object_store_bytes(memory, shared_memory) == store
+    assert object_store_bytes(replace(HEAD, memory_gb=memory / GB), shared_memory) == store
 
 
 def test_the_environment_keeps_bytecode_and_asks_no_one_outside() -> None:
