@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
+import signal
 import socket
 import zlib
 from collections.abc import Collection
@@ -26,6 +27,7 @@ from cai_deploy.local_workspace.store import Store
 
 APPLICATION_PORT = 8100
 HOST_ADDRESS = "127.0.0.1"
+_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,9 @@ class Pods:
     async def clear(self, name: str, workload: str, scratch: str) -> None:
         """Take away what an ended pod leaves: its place in the table, stray processes, its scratch directory."""
         link, status = self._link_of(name), self.status(name)
-        if link is self._plain or status is None or status.exit_code is None:
-            # Without walls, or lost with its kubelet: something may have outlived the pod's first process.
+        code = status.exit_code if status else None
+        if code is None or (link is self._plain and code > 128 and code != _TERMINATED):
+            # Lost with its kubelet, or, without walls, killed: something may have outlived the pod's first process.
             await asyncio.to_thread(members.end_all, lambda: members.marked(workload))
         self._cut_off.discard(name)
         if link:

@@ -10,15 +10,16 @@ from cai_deploy.local_workspace.pods import HOST_ADDRESS, Pods, PodUnreachable
 from cai_deploy.local_workspace.workloads import PodNote
 
 TIMEOUT = 5.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.3
+# The longer one takes, the less it matters to the moment when it is up: a twentieth of what it took so far.
+FIRST_PAUSE, LONGEST_PAUSE, SHARE = 0.05, 1.0, 0.05
 
 
 async def until_it_answers(pods: Pods, pod: PodNote, endpoint: str) -> None:
     """Return once ``GET <endpoint>`` on the application's port gets an answer."""
-    pause = FIRST_PAUSE
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while not await _answers(pods, pod, endpoint):
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.2, LONGEST_PAUSE)
+        await asyncio.sleep(min(max(FIRST_PAUSE, SHARE * (loop.time() - began)), LONGEST_PAUSE))
 
 
 async def _answers(pods: Pods, pod: PodNote, endpoint: str) -> bool:
