@@ -148,6 +148,12 @@ def test_inline_commands_instead_of_scripts(person: Person) -> None:
     three_alive(shell)
     assert "nothing to do" in shell.ok("launch", "--workers", "2", "--inline").stderr
 
+    program = "from cai_deploy.cluster import start_cluster; done = start_cluster(workers=2); print(len(done.applied))"
+    called = subprocess.run(
+        [shell.python, "-c", program], cwd=shell.checkout, env=shell.env(), capture_output=True, text=True, check=True
+    )
+    assert called.stdout == "0\n", "the Python API wants the same, so there is nothing to do"
+
 
 def test_what_fails_says_why_and_goes_on_once_it_is_mended(person: Person) -> None:
     shell = person()
