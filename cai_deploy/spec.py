@@ -7,6 +7,7 @@ example of every field here; a test keeps the two together.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -176,6 +177,15 @@ class ClusterSpec(Part):
             if names.count(name) > 1:
                 raise ValueError(f"two groups are called {name!r}")
         return groups
+
+    def to_json(self) -> str:
+        """The shortest text that parses to this specification again; equal specifications have equal texts.
+
+        Defaults are left out, except that a port which somebody wrote down stays written, as that pins it.
+        """
+        written = self.model_dump(mode="json", exclude_defaults=True)
+        ports = self.ports.model_dump(mode="json", exclude_unset=True)
+        return json.dumps({**written, **({"ports": ports} if ports else {})}, indent=2, sort_keys=True) + "\n"
 
     def members(self) -> Iterator[tuple[str, HeadGroup | WorkerGroup]]:
         """Every node that is wanted, as (node name, its group): ``head``, ``worker-0``, ``worker-1`` ..."""

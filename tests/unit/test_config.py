@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cai_deploy.config import load, load_target, parse, with_workers
 from cai_deploy.errors import ConfigError
@@ -108,9 +107,15 @@ def test_workers_sets_the_first_group_alone() -> None:
 
 def test_what_was_written_survives_a_round_trip() -> None:
     spec = with_workers(parse("ports: {gcs: 6380}"), 3)
-    again = parse(yaml.safe_dump(spec.model_dump(exclude_unset=True, mode="json")))
+    again = parse(spec.to_json())
     assert again == spec
     assert again.ports.pinned() == ("gcs",)
+
+
+def test_equal_specifications_have_equal_texts() -> None:
+    spelt_out = parse("workers: [{replicas: 3, env: {}}]\nhead: {cpu: 2.0, script: null}")
+    assert spelt_out.to_json() == with_workers(ClusterSpec(), 3).to_json()
+    assert parse("ports: {gcs: 6379}").to_json() != ClusterSpec().to_json(), "one of them pins the port"
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,7 @@ def launchers(rendered: Iterable[Launcher], project_id: str) -> Iterator[WantedG
 
 def specification(spec: ClusterSpec, project_id: str) -> WantedGround:
     """The wanted state itself, kept in the project so that ``scale`` and ``status`` know it from anywhere."""
-    text = spec.model_dump_json(indent=2, exclude_unset=True) + "\n"
-    return _file("specification", layout.applied_spec_file(spec.name), text, project_id)
+    return _file("specification", layout.applied_spec_file(spec.name), spec.to_json(), project_id)
 
 
 def _file(kind: str, path: str, text: str, project_id: str) -> WantedGround:

@@ -31,7 +31,9 @@ with open("told.json", "w") as file:
 
 def test_a_job_has_every_field(shared: Client, project: str) -> None:
     shared.upload(project, "x.py", "")
-    job = shared.job(project, "x.py", environment={"A": "1"}, timeout=60)
+    job = shared.job(project, "x.py", environment={"A": "1"}, timeout=60, recipients=[{"email": "a@b", "no": 1}])
+    events = dict.fromkeys((f"notify_on_{event}" for event in ("success", "failure", "timeout", "stop")), False)
+    assert job["recipients"] == [{"email": "a@b", **events}]
     assert set(job) == set(FIELDS.split())
     assert (job["timeout"], job["type"], job["environment"]) == ("60", "manual", '{"A": "1"}')
     assert (job["timezone"], job["paused"], job["kernel"]) == ("America/Los_Angeles", False, "")

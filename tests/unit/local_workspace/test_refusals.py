@@ -40,7 +40,7 @@ JOB_VALUES: dict[str, list[Any]] = {
     "parent_id": ["12", "aaaa-aaaa-aaaa-aaaa", SURROGATE, 5],
     "max_retry": [-1, "2"],
     "retry_enabled": ["true", 1],
-    "recipients": ["a@b", ["a@b"]],
+    "recipients": ["a@b", ["a@b"], [{"email": 5}], [{"notify_on_stop": "yes"}]],
     "attachments": [[1]],
 }
 APPLICATION_VALUES: dict[str, list[Any]] = {
