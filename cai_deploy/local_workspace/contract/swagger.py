@@ -72,7 +72,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.answer:
         done["schema"] = _reference(operation.answer)
     elif operation.gives_bytes:
-        done["schema"] = {"type": "file"}
+        done["schema"] = {"type": "string", "format": "binary"}
     failed: dict[str, Any] = {"description": "Any failure."}
     if operation.typed_errors:
         failed["schema"] = _reference("runtimeError")

@@ -1,0 +1,1 @@
+"""Clients that nobody here wrote, and the contract itself, against a running workspace."""
