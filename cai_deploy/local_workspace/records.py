@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cai_deploy.local_workspace import cron
+from cai_deploy.local_workspace import cron, rules
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _STOPPED = {"APPLICATION_STOPPED", "APPLICATION_FAILED"}
@@ -133,7 +133,10 @@ def job(identifier: str, body: Mapping[str, Any], parent: Mapping[str, Any]) -> 
             "slug": parent["slug"],
         },
         "accelerator_label_id": str(body.get("accelerator_label_id") or 0),
-        "recipients": list(body.get("recipients") or []),
+        "recipients": [
+            {"email": each.get("email", ""), **{name: each.get(name, False) for name in rules.RECIPIENT_FLAGS}}
+            for each in body.get("recipients") or []
+        ],
         "attachments": list(body.get("attachments") or []),
     }
     shown["type"] = job_type(shown)

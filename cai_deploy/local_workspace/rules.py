@@ -18,6 +18,7 @@ Kind = Callable[[object], bool]
 SUBDOMAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ID_LENGTH = 19
 LONGEST_NAME = 255
+RECIPIENT_FLAGS = ("notify_on_success", "notify_on_failure", "notify_on_timeout", "notify_on_stop")
 
 # gRPC status numbers, as the gateway in front of the service writes them into error bodies.
 GRPC_CODES = {
@@ -149,9 +150,14 @@ def texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
-def objects(value: object) -> bool:
-    """A list of objects."""
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+def recipients(value: object) -> bool:
+    """A list of JobRecipients."""
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and text(each.get("email", ""))
+        and all(flag(wish) for name, wish in each.items() if name in RECIPIENT_FLAGS)
+        for each in value
+    )
 
 
 def check_types(body: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:

@@ -29,7 +29,7 @@ _NEW: dict[str, rules.Kind] = {
     "parent_id": rules.text,
     "parent_job_id": rules.text,
     "accelerator_label_id": rules.decimal_or_number,
-    "recipients": rules.objects,
+    "recipients": rules.recipients,
     "attachments": rules.texts,
     "runtime_addon_identifiers": rules.texts,
 }
