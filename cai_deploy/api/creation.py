@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from cai_deploy.api.errors import ApiError, Conflict, RequestTimeout, ServerError
+from cai_deploy.api.errors import ApiError, Conflict, RateLimited, RequestTimeout, ServerError
 from cai_deploy.errors import DeployError, PlaceUnreachable
 
 Created = TypeVar("Created")
@@ -23,8 +23,8 @@ def create_once(
 ) -> Created:
     """What ``send`` creates, or what ``look`` finds when the answer got lost; sent three times at the most.
 
-    Raises what ``send`` raised: at once when it was a definite no (4xx), else when the last look found nothing. A look
-    that fails ends it too, as no answer is not a negative answer.
+    Raises what ``send`` raised: at once when it was a definite no (a 4xx but 429), else when the last look found
+    nothing. A look that fails ends it too, as no answer is not a negative answer.
     """
     sent_before = False
     for wait in WAITS:
@@ -32,17 +32,22 @@ def create_once(
             return send()
         except (ApiError, PlaceUnreachable) as error:
             # After a lost answer, "taken" may mean that the first request has arrived after all.
-            if not answer_lost(error) and not (sent_before and isinstance(error, Conflict)):
+            if not worth_another(error) and not (sent_before and isinstance(error, Conflict)):
                 raise
             lost: DeployError = error
         sent_before = True
-        sleep(wait)
+        sleep(max(wait, lost.retry_after or 0.0) if isinstance(lost, RateLimited) else wait)
         found = look()
         if found is not None:
             return found
         if isinstance(lost, Conflict):
             break
     raise lost
+
+
+def worth_another(error: DeployError) -> bool:
+    """Whether sending again can help: the answer was lost, or the workspace only asks for patience."""
+    return answer_lost(error) or isinstance(error, RateLimited)
 
 
 def answer_lost(error: DeployError) -> bool:

@@ -31,6 +31,8 @@ LONGEST_WAIT = 60.0
 
 _back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 
+REPEATABLE = ("DELETE", "PATCH")
+
 
 class Transport:
     """Requests to one workspace with one key. Several threads may use it at once (see ``open_session``)."""
@@ -81,8 +83,13 @@ class Transport:
     def write(
         self, method: Method, path: str, body: Mapping[str, Any] | None = None, *, timeout: float | None = None
     ) -> dict[str, Any]:
-        """Send ``body`` once and return the JSON answer, {} for none. ``timeout`` in seconds. Raises like ``read``."""
-        return self._json(self._once(method, path, json=body, timeout=timeout))
+        """Send ``body`` and return the JSON answer, {} for none. ``timeout`` in seconds. Raises like ``read``.
+
+        A DELETE or PATCH comes to the same when it is sent twice, so those are repeated as reads are; a POST is sent
+        once, as nobody knows what a lost one has done.
+        """
+        send = self._patiently if method in REPEATABLE else self._once
+        return self._json(send(method, path, json=body, timeout=timeout))
 
     def send_file(self, path: str, field: str, content: bytes) -> None:
         """Post ``content`` once, as the multipart field ``field``. Raises ApiError or PlaceUnreachable."""

@@ -117,12 +117,27 @@ def test_it_is_sent_three_times_at_the_most(workspace, create):
     assert workspace.posts() == 3
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, BadRequest), (409, Conflict), (429, RateLimited)])
+@pytest.mark.parametrize(("status", "error"), [(400, BadRequest), (409, Conflict)])
 def test_a_no_is_final(workspace, create, status, error):
     workspace.will(work=False, answer=status)
     with pytest.raises(error):
         create()
     assert workspace.posts() == 1
+
+
+def test_a_workspace_that_asks_for_patience_gets_it(workspace, create, waits):
+    workspace.will(work=False, answer=429)
+    workspace.will(work=True, answer=200)
+    assert create().id == "made-1"
+    assert waits == [WAITS[0]]
+
+
+def test_patience_ends_as_well(workspace, create):
+    for _ in range(4):
+        workspace.will(work=False, answer=429)
+    with pytest.raises(RateLimited):
+        create()
+    assert workspace.posts() == 3
 
 
 def test_work_that_ends_late_answers_the_second_attempt_with_a_conflict(server, api, client):
