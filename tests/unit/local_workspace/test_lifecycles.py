@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cai_deploy.errors import ConfigError
+from cai_deploy.local_workspace.settings import TRANSITIONS, VARIABLE, Delay, Settings, load
 
 from .conftest import SERVER_SCRIPT, Client, eventually
 
@@ -56,6 +60,35 @@ def test_settings_that_cannot_be_are_refused_and_change_nothing(shared: Client, 
     response = shared.session.patch(f"{shared.endpoint.host}/local/v1/settings", json=change, timeout=10)
     assert (response.status_code, response.json()["code"]) == (400, 3)
     assert shared.local("GET", "settings") == before
+
+
+def test_the_page_tells_of_every_setting() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "local-workspace.md").read_text(encoding="utf-8")
+    assert [name for name in (*Settings().shown(), *TRANSITIONS) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "delay"),
+    [
+        ("now", Delay()),
+        ("1 look", Delay(looks=1)),
+        ("3 looks", Delay(looks=3)),
+        ("2.5 seconds", Delay(seconds=2.5)),
+        ("never", Delay(seconds=float("inf"))),
+    ],
+)
+def test_delays_as_people_write_them(text: str, delay: Delay) -> None:
+    assert Delay.parse(text) == delay
+
+
+@pytest.mark.parametrize(
+    ("file", "variable"), [("{", None), ("[]", None), ('{"kernel": 5}', None), (None, "nonsense"), (None, '{"x": 1}')]
+)
+def test_settings_that_cannot_be_read_name_their_source(tmp_path: Path, file: str | None, variable: str | None) -> None:
+    if file:
+        (tmp_path / "settings.json").write_text(file)
+    with pytest.raises(ConfigError, match="settings.json" if file else VARIABLE):
+        load(tmp_path / "settings.json", {VARIABLE: variable} if variable else {})
 
 
 def test_a_run_goes_through_scheduling_and_starting_look_by_look(shared: Client, tune: Tune, started: Any) -> None:
