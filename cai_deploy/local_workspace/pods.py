@@ -118,7 +118,7 @@ class Pods:
         if link:
             await link.remove(name)
         if scratch:
-            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            await asyncio.to_thread(remove_scratch, scratch)
 
     async def socket_into(self, name: str) -> socket.socket:
         """A socket that reaches ``127.0.0.1`` of the pod, not connected yet."""
@@ -175,6 +175,11 @@ def new_scratch() -> str:
         path = Path(f"/tmp/cai-{secrets.token_hex(4)}")  # noqa: S108 - made for the owner alone, or not at all
         if not path.exists():
             return str(path)
+
+
+def remove_scratch(path: str) -> None:
+    """Remove a pod's directory, if it was made and is still there."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -18,7 +18,7 @@ from cai_deploy.local_workspace import records, rules, workloads
 from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.lifecycle.probe import until_it_answers
 from cai_deploy.local_workspace.lifecycle.waiting import unless
-from cai_deploy.local_workspace.pods import new_scratch
+from cai_deploy.local_workspace.pods import new_scratch, remove_scratch
 from cai_deploy.local_workspace.quota import wanted_by
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workloads import PodNote
@@ -84,7 +84,8 @@ class Applications:
         for record in self._store.list(KIND):
             pod = self.pod_of(record)
             if pod and self._workspace.pods.status(pod.name) is None and _is_starting(record):
-                record.inner["pod"] = None  # the crash came before the pod: start it now
+                remove_scratch(pod.scratch)  # the crash came before the pod, or after its end: start it now
+                record.inner["pod"] = None
                 self._store.put(record)
             elif pod:
                 self._workspace.quota.hold(record.id, wanted_by(record.shown))

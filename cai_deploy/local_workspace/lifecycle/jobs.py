@@ -15,7 +15,7 @@ from cai_deploy.local_workspace import records, rules, workloads
 from cai_deploy.local_workspace.faults.rules import Kind
 from cai_deploy.local_workspace.lifecycle.schedules import Schedules
 from cai_deploy.local_workspace.lifecycle.waiting import unless
-from cai_deploy.local_workspace.pods import APPLICATION_PORT, HOST_ADDRESS, new_scratch
+from cai_deploy.local_workspace.pods import APPLICATION_PORT, HOST_ADDRESS, new_scratch, remove_scratch
 from cai_deploy.local_workspace.quota import wanted_by
 from cai_deploy.local_workspace.store import Record, new_id
 from cai_deploy.local_workspace.workloads import PodNote
@@ -113,7 +113,8 @@ class Jobs:
                 if started or self._workspace.pods.status(pod["name"]):
                     self._workspace.quota.hold(record.id, wanted_by(record.shown))
                 else:
-                    record.inner["pod"] = None  # the crash came before the pod: start it now
+                    remove_scratch(pod["scratch"])  # the crash came before the pod: start it now
+                    record.inner["pod"] = None
                     self._store.put(record)
             if record.shown["status"] not in rules.RUN_ENDS or record.inner["pod"]:
                 self._lead_in_background(record.id)

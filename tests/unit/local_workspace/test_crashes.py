@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import re
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,7 +132,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, monkeypatch: pytest.Monkey
     if mode:
         monkeypatch.setenv("CAI_DEPLOY_POD_MODE", mode)
     story = Story(Client(process.start()), chance)
-    killed = 0
+    killed, scratch = 0, set[str]()
     deadly = set(chance.sample(range(3, OPERATIONS), KILLS))
     try:
         for number in range(OPERATIONS):
@@ -146,25 +146,25 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, monkeypatch: pytest.Monkey
                 bomb.join()
                 eventually(lambda pid=pid: start_time(pid) == 0)
                 killed += 1
+                scratch |= _noted_scratch()
                 story.client = Client(process.start())
                 story.check()
             else:
                 story.step()
         story.check()
-        _everything_comes_to_an_end(story, tmp_path)
+        _everything_comes_to_an_end(story, scratch | _noted_scratch())
     finally:
         process.stop()
     assert killed == KILLS
     assert processes_of(tmp_path) == []
 
 
-def _everything_comes_to_an_end(story: Story, place: Path) -> None:
+def _everything_comes_to_an_end(story: Story, scratch: set[str]) -> None:
     """Runs end, and with the projects go all directories, pods and scratch directories."""
     client = story.client
     for path in story.objects:
         if "/runs/" in path:
             client.end_of(path)
-    scratch = set(re.findall(r"TMPDIR=(/tmp/cai-[0-9a-f]{8})", "".join(_environments(place))))
     for project in [each["id"] for each in client.get("projects?page_size=1000")["projects"]]:
         client.delete(f"projects/{project}")
     assert client.local("GET", "status")["pods_running"] == 0
@@ -172,13 +172,11 @@ def _everything_comes_to_an_end(story: Story, place: Path) -> None:
     assert [path for path in scratch if Path(path).exists()] == []
 
 
-def _environments(place: Path) -> Iterator[str]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                text = (entry / "environ").read_bytes().decode(errors="replace")
-                if str(place) in text:
-                    yield text
+def _noted_scratch() -> set[str]:
+    """The directories below /tmp that the records know of."""
+    with contextlib.closing(sqlite3.connect(process.home() / "records.sqlite")) as database:
+        rows = database.execute("SELECT json_extract(inner, '$.pod.scratch') FROM records")
+        return {scratch for (scratch,) in rows if scratch}
 
 
 def test_a_running_application_is_found_again_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
