@@ -21,6 +21,7 @@ def start() -> None:
     """Start it, or find it running."""
     endpoint = process.start()
     say(f"the local workspace runs at {endpoint.host} ({endpoint.note})")
+    say(f"its console: {endpoint.host}/ (the key is in `workspace env`)")
     say('to use it: eval "$(python -m cai_deploy workspace env)"')
 
 
@@ -40,6 +41,8 @@ def status(as_json: bool) -> None:
         return
     for key, value in document.items():
         click.echo(f"{key}: {value}")
+    if document["running"]:
+        click.echo(f"console: {document['host']}/")
 
 
 @command.command("env")
