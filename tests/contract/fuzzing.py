@@ -32,6 +32,9 @@ from tests.contract.workspace import (
 
 # Each of these starts a process; a few hundred of them would measure this machine, not the workspace.
 STARTS_PROCESSES = {"CreateJobRun", "RestartApplication", "CreateApplication", "CreateProject"}
+CREATES = {"CreateProject", "CreateJob", "CreateApplication"}
+RARELY_RIGHT = {"schedule", "timezone", "parent_id", "parent_job_id", "kernel", "template", "attachments", "git_ref"}
+RARELY_RIGHT |= {"parent_project", "visibility", "default_project_engine_type", "organization_permission"}
 ASKED_FOR = {("UpdateJob", 500, "failed to fetch existing runtime for job")}
 PATHS = [
     "a.txt",
@@ -73,13 +76,13 @@ class Fuzz:
                 name = operation.definition.raw["operationId"]
                 if time.monotonic() > until or sum(self.sent.values()) >= self.requests:
                     return
+                self._stand_up()
                 mode = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[turn % 2]
                 self._some(name, operation, mode, seed=self.seed + turn)
 
     def _turns(self, until: float) -> Iterator[int]:
         turn = 0
         while time.monotonic() < until and sum(self.sent.values()) < self.requests:
-            self._stand_up()
             yield turn
             turn += 1
 
@@ -91,7 +94,7 @@ class Fuzz:
 
         @hypothesis.seed(seed)
         @hypothesis.settings(
-            max_examples=3 if name in STARTS_PROCESSES else 25,
+            max_examples=4 if name in STARTS_PROCESSES else 25,
             deadline=None,
             database=None,
             phases=[Phase.generate],
@@ -110,8 +113,10 @@ class Fuzz:
         if aimed:
             for parameter in set(case.path_parameters or {}) & {*self.known, "path"}:
                 case.path_parameters[parameter] = path if parameter == "path" else self.known[parameter]
-            if isinstance(case.body, dict) and name in {"CreateJob", "CreateApplication"}:
-                case.body |= {"script": "job.py", "runtime_identifier": self.known["runtime"]}
+            if isinstance(case.body, dict) and name in CREATES:
+                case.body = {key: value for key, value in case.body.items() if key not in RARELY_RIGHT}
+                case.body |= {"name": f"made {len(path)}", "script": "job.py", "subdomain": f"s{self.sent.total()}"}
+                case.body["runtime_identifier"] = self.known["runtime"]
         self.sent[name] += 1
         try:
             prepared = requests.Request(**case.as_transport_kwargs(base_url=self.client.endpoint.host)).prepare()
@@ -155,6 +160,8 @@ class Fuzz:
             home = f"{base}/{self.known['project_id']}"
             parts = (home, f"{home}/jobs/{self.known['job_id']}", f"{home}/applications/{self.known['application_id']}")
             if all(get(part, timeout=30).status_code == 200 for part in parts):
+                if get(f"{home}/files/a.txt", timeout=30).status_code == 404:
+                    self.client.session.post(f"{home}/files", files={"a.txt": "a"}, timeout=30)
                 return
         client = Checked(self.client.endpoint)
         runtime = client.good("GET", "runtimes")["runtimes"][0]["image_identifier"]
