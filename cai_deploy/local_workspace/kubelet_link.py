@@ -124,6 +124,17 @@ class KubeletLink:
             await asyncio.sleep(0.002)
 
     async def _spawn(self) -> None:
+        process = await self._begin()
+        until = asyncio.get_running_loop().time() + START_TIMEOUT
+        while not await self.attach():
+            late = asyncio.get_running_loop().time() > until
+            if process.returncode == 0 and not late:  # another one was there, and is going
+                process = await self._begin()
+            elif process.returncode is not None or late:
+                raise DeployError("a kubelet did not start", why=last_lines(self._log.read_text(errors="replace"), 5))
+            await asyncio.sleep(0.005)
+
+    async def _begin(self) -> subprocess.Popen[bytes]:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": str(Path(cai_deploy.__file__).resolve().parent.parent),
@@ -140,11 +151,7 @@ class KubeletLink:
                 start_new_session=True,
             )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie
-        until = asyncio.get_running_loop().time() + START_TIMEOUT
-        while not await self.attach():
-            if process.returncode is not None or asyncio.get_running_loop().time() > until:
-                raise DeployError("a kubelet did not start", why=last_lines(self._log.read_text(errors="replace"), 5))
-            await asyncio.sleep(0.005)
+        return process
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

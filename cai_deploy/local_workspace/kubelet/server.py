@@ -7,6 +7,7 @@ pod, when told, or when nobody watches any more and nothing runs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import selectors
 import signal
@@ -182,6 +183,12 @@ class Kubelet:
 def main(arguments: list[str]) -> int:
     """``python -m cai_deploy.local_workspace.kubelet isolated|plain SOCKET``."""
     kind, path = arguments
+    # One kubelet on a socket: one that a crashed server had just begun to start may still be on its way.
+    lock = os.open(Path(path).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 0
     try:
         Kubelet(Path(path), isolated=kind == "isolated").run()
     except OSError as error:
