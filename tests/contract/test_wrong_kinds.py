@@ -11,6 +11,7 @@ import pytest
 from tests.contract.workspace import (
     DOCUMENT,
     OPERATIONS,
+    STILL_OPEN,
     Checked,
     eventually,
     operation_of,
@@ -36,13 +37,15 @@ VALUES: list[Any] = [
 ]
 
 
-def _bodies() -> list[tuple[str, dict[str, Any]]]:
+def _bodies() -> list[Any]:
     found = []
     for name, (_, _, stated) in sorted(OPERATIONS.items()):
         content = stated.get("requestBody", {}).get("content", {}).get("application/json")
         if content:
             schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
-            found.append((name, schema["properties"]))
+            fault = [field for one, field in STILL_OPEN if one == name]
+            marks = [pytest.mark.xfail(strict=True, reason=f"a wrong kind of {fault} is a 500")] if fault else []
+            found.append(pytest.param(name, schema["properties"], id=name, marks=marks))
     return found
 
 
@@ -64,7 +67,7 @@ def known(client: Checked, runtime: str) -> Iterator[dict[str, str]]:
     client.good("DELETE", home)
 
 
-@pytest.mark.parametrize(("name", "fields"), _bodies(), ids=[name for name, _ in _bodies()])
+@pytest.mark.parametrize(("name", "fields"), _bodies())
 def test_a_field_of_a_wrong_kind_breaks_nothing(
     client: Checked, known: dict[str, str], name: str, fields: dict[str, Any]
 ) -> None:
