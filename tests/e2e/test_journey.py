@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,8 @@ def journey(shell: Shell) -> None:
     first = shell.ok("launch", "--workers", "2")
     assert "3 nodes ALIVE" in first.stderr
     ids = three_alive(shell)
+    pods = network_namespaces(shell.processes()) - network_namespaces([os.getpid()])
+    assert len(pods) >= 3 or shell.pod_mode == "loopback", "each node has a network namespace of its own"
 
     again = shell.ok("launch", "--workers", "2")
     assert "nothing to do: 3 nodes ALIVE" in again.stderr
@@ -71,6 +73,7 @@ def journey(shell: Shell) -> None:
 
     assert "3 nodes removed" in shell.ok("down").stderr
     poll("every process is gone", lambda: not shell.processes())
+    assert not network_namespaces() & pods, "no namespace is left"
     assert "nothing to do" in shell.ok("down").stderr
     poll("every process is gone again", lambda: not shell.processes())
 
@@ -79,9 +82,7 @@ def journey(shell: Shell) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.skipif(not can_make_pods(), reason="this host lets nobody make network namespaces")
 def test_as_root_in_pods(person: Person) -> None:
-    namespaces = network_namespaces()
     journey(person(pod_mode="root"))
-    assert network_namespaces() <= namespaces, "no namespace is left"
 
 
 @pytest.mark.userns
@@ -173,12 +174,13 @@ def test_what_fails_says_why_and_goes_on_once_it_is_mended(person: Person) -> No
     assert "2 nodes ALIVE" in shell.ok("deploy", "--workers", "1").stderr
 
 
-def network_namespaces() -> set[int]:
-    """The network namespaces that any process is in."""
+def network_namespaces(pids: Iterable[int] | None = None) -> set[int]:
+    """The network namespaces that these processes are in, or any process at all."""
+    chosen = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()] if pids is None else pids
     found = set()
-    for link in Path("/proc").glob("[0-9]*/ns/net"):
+    for pid in chosen:
         try:
-            found.add(link.stat().st_ino)
+            found.add(Path(f"/proc/{pid}/ns/net").stat().st_ino)
         except OSError:
             continue
     return found
