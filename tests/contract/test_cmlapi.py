@@ -91,8 +91,9 @@ try:
     client.list_projects(colour="red")
 except TypeError as error:
     told["unknown"] = "colour" in str(error)
-told["background"] = client.list_projects(async_req=True).get().to_dict()["projects"][0]["name"]
-told["raw"] = json.loads(client.list_projects(_preload_content=False).data)["projects"][0]["name"]
+mine = json.dumps({"name": "with cmlapi"})
+told["background"] = client.list_projects(search_filter=mine, async_req=True).get().to_dict()["projects"][0]["name"]
+told["raw"] = json.loads(client.list_projects(search_filter=mine, _preload_content=False).data)["projects"][0]["name"]
 told["info"] = client.get_project_with_http_info(project.id)[1]
 
 configuration = cmlapi.Configuration()

@@ -17,6 +17,7 @@ REQUESTS = int(os.environ.get("CONTRACT_FUZZ_REQUESTS", "6000"))
 SECONDS = float(os.environ.get("CONTRACT_FUZZ_SECONDS", "90"))
 SEED = int(os.environ.get("CONTRACT_FUZZ_SEED") or secrets.randbelow(1 << 31))
 
+ENOUGH = 4000  # requests, for something of everything to have been carried out
 NEVER_CARRIED_OUT = {"ListWorkloadExecutions"}  # ordinary keys may not
 
 
@@ -47,7 +48,9 @@ def test_no_request_breaks_the_workspace(tmp_path: Path, capsys: pytest.CaptureF
         after = outside(tmp_path, endpoint.home)
 
     never = {name for name in OPERATIONS if not fuzz.done[name]} - NEVER_CARRIED_OUT
-    assert never == set(), "all requests for these were refused: the run has looked at nothing but refusals"
+    assert never == set() or sent < ENOUGH, (
+        "all requests for these were refused: the run has looked at nothing but refusals"
+    )
     assert [f"{count} x {told}" for told, count in fuzz.wrong.most_common(20)] == []
     assert still is not None
     assert still.pid == endpoint.pid, "the server has crashed"
