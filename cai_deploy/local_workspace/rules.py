@@ -182,7 +182,7 @@ def check_runtime(body: Mapping[str, Any], known: set[str]) -> None:
     runtime = body.get("runtime_identifier")
     if not runtime:
         raise bad_request("runtime image must be specified")
-    if runtime not in known:
+    if not isinstance(runtime, str) or runtime not in known:
         raise bad_request(f"runtime image '{runtime}' is not available")
 
 

@@ -22,7 +22,6 @@ from schemathesis import Case, GenerationMode
 from tests.contract.workspace import (
     DOCUMENT,
     OPERATIONS,
-    STILL_OPEN,
     Checked,
     eventually,
     missing_fields,
@@ -120,9 +119,6 @@ class Fuzz:
                 case.body["runtime_identifier"] = self.known["runtime"]
             if isinstance(case.body, dict) and name == "UpdateProjectFileMetadata":
                 case.body |= {"path": f"{path}.moved"}
-        if isinstance(case.body, dict):
-            open_ones = {field for one, field in STILL_OPEN if one == name}
-            case.body = {key: value for key, value in case.body.items() if key not in open_ones}
         self.sent[name] += 1
         try:
             prepared = requests.Request(**case.as_transport_kwargs(base_url=self.client.endpoint.host)).prepare()
