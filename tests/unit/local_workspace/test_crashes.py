@@ -123,7 +123,7 @@ class Story:
 
 @pytest.mark.parametrize("mode", ["loopback", None])
 def test_nothing_acknowledged_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str | None) -> None:
-    seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(10**6))
+    seed = int(os.environ.get("CRASH_SEED", "20261121"))  # any other number explores further
     print(f"CRASH_SEED={seed}")
     chance = random.Random(seed)
     monkeypatch.setenv("CAI_DEPLOY_HOME", str(tmp_path))
