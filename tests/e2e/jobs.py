@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import requests
 
 from cai_deploy import layout
+from cai_deploy.api.applications import Applications
 from cai_deploy.api.client import Client
-from cai_deploy.api.schemas import CreateJobRequest, CreateJobRunRequest
+from cai_deploy.api.schemas import CreateJobRequest, CreateJobRunRequest, Project
 from cai_deploy.api.transport import Transport
 from tests.e2e.conftest import Shell
 
@@ -34,10 +35,7 @@ print('PLACED ' + json.dumps(sorted(names[node] for node in found)))
 
 def run_job(shell: Shell, script: str, arguments: str, deadline: float = 240.0) -> str:
     """Run a job of the cluster's project through the API and return what it wrote; it must succeed."""
-    exports = exported(shell)
-    client = Client(Transport(exports["CML_HOST"], exports["CML_API_KEY"]))
-    project = client.projects.find("ray")
-    assert project
+    client, project = client_of(shell)
     runtime = client.runtimes.list()[0].image_identifier
     name = f"e2e {script}"
     job = client.jobs.find(project.id, name) or client.jobs.create(
@@ -54,6 +52,21 @@ def run_job(shell: Shell, script: str, arguments: str, deadline: float = 240.0) 
     told = client.files.read_text(project.id, layout.job_log_file(Path(script).stem)) or ""
     assert status == "ENGINE_SUCCEEDED", told
     return told
+
+
+def client_of(shell: Shell) -> tuple[Client, Project]:
+    """A client of the person's workspace, and the cluster's project there."""
+    exports = exported(shell)
+    client = Client(Transport(exports["CML_HOST"], exports["CML_API_KEY"]))
+    project = client.projects.find("ray")
+    assert project
+    return client, project
+
+
+def applications_of(shell: Shell) -> tuple[Applications, str]:
+    """The applications of the cluster's project, for a hand that changes them behind the deployer's back."""
+    client, project = client_of(shell)
+    return client.applications, project.id
 
 
 def exported(shell: Shell) -> dict[str, str]:

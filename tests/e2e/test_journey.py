@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import SPECIFICATION, Shell, git, poll
-from tests.e2e.jobs import SPREAD, run_job, run_ray_job
+from tests.e2e.jobs import SPREAD, applications_of, run_job, run_ray_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -112,6 +112,28 @@ def test_killed_in_the_middle_the_same_command_finishes_without_a_duplicate(pers
     assert "nothing to do" in shell.ok("launch", "--workers", "2").stderr
     applications = shell.ok("workspace", "status", "--json").json()["applications"]
     assert applications == 3
+
+
+def test_what_somebody_changed_by_hand_is_seen_and_repaired(person: Person) -> None:
+    shell = person()
+    shell.ok("launch", "--workers", "2")
+    ids = three_alive(shell)
+    applications, project_id = applications_of(shell)
+    applications.delete(project_id, ids["worker-1"])
+    applications.update(project_id, ids["worker-0"], cpu=7.0)
+    applications.update(project_id, ids["head"], description="edited by hand")
+
+    planned = shell.run("plan", "--workers", "2", "--exit-code")
+    assert planned.status == 2
+    assert planned.stdout.splitlines() == [
+        "update node head: description: edited by hand -> head of the Ray cluster ray, by cai_deploy",
+        "restart node worker-0: cpu: 7.0 -> 1.0",
+        "create node worker-1: does not exist",
+    ]
+    assert shell.ok("launch", "--workers", "2", "--json").json()["steps"] == planned.stdout.splitlines()
+    now = three_alive(shell)
+    assert (now["head"], now["worker-0"]) == (ids["head"], ids["worker-0"])
+    assert shell.ok("plan", "--workers", "2", "--exit-code").stdout == "nothing to do\n"
 
 
 def test_deploy_twice_and_with_a_new_commit(person: Person) -> None:
