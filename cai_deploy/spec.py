@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -67,7 +67,9 @@ class NodeGroup(Resources):
 
 
 class HeadGroup(NodeGroup):
-    """The one node that carries the GCS, the dashboard and the client server."""
+    """The one node that carries the GCS, the dashboard and the client server. Its name is fixed."""
+
+    name: ClassVar[str] = HEAD
 
 
 class WorkerGroup(NodeGroup):
@@ -186,6 +188,11 @@ class ClusterSpec(Part):
         written = self.model_dump(mode="json", exclude_defaults=True)
         ports = self.ports.model_dump(mode="json", exclude_unset=True)
         return json.dumps({**written, **({"ports": ports} if ports else {})}, indent=2, sort_keys=True) + "\n"
+
+    @property
+    def groups(self) -> tuple[HeadGroup | WorkerGroup, ...]:
+        """The head, and every group of workers."""
+        return (self.head, *self.workers)
 
     def members(self) -> Iterator[tuple[str, HeadGroup | WorkerGroup]]:
         """Every node that is wanted, as (node name, its group): ``head``, ``worker-0``, ``worker-1`` ..."""

@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from cai_deploy.cli.options import config_option, inline_option, json_option, workers_option
-from cai_deploy.cli.outcome import show_converged
+from cai_deploy.cli.outcome import converge_and_show
 from cai_deploy.cli.output import say
-from cai_deploy.cli.progress import Story
 from cai_deploy.config import with_workers
-from cai_deploy.deploy import launch
 from cai_deploy.session import Session, open_session
 from cai_deploy.spec import ClusterSpec
 
@@ -31,9 +29,7 @@ def command(workers: int | None, inline: bool, config: Path | None, as_json: boo
     """
     session = open_session(config)
     spec = wanted_spec(session, workers, inline=inline)
-    with Story() as story:
-        done = launch(session.place, spec, story)
-    show_converged(session, spec, done, as_json=as_json)
+    converge_and_show(session, spec, as_json=as_json)
 
 
 def wanted_spec(session: Session, workers: int | None, *, inline: bool) -> ClusterSpec:

@@ -1,4 +1,4 @@
-"""Showing what a verb that converged has done."""
+"""Bringing a cluster to a specification while a person watches, and showing what came of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import click
 
 from cai_deploy.cli.connect import connect_lines
 from cai_deploy.cli.output import envelope, say, show_json, show_nodes
+from cai_deploy.cli.progress import Story
+from cai_deploy.deploy import launch
 from cai_deploy.places.base import Seen
 from cai_deploy.reconcile import Converged
 from cai_deploy.session import Session
 from cai_deploy.spec import ClusterSpec
+from cai_deploy.state import Observation
+
+
+def converge_and_show(session: Session, spec: ClusterSpec, *, as_json: bool) -> None:
+    """What launch, scale and deploy have in common once they know what is wanted."""
+    with Story() as story:
+        done = launch(session.place, spec, story)
+    show_converged(session, spec, done, as_json=as_json)
 
 
 def show_converged(session: Session, spec: ClusterSpec, done: Converged[Seen], *, as_json: bool) -> None:
@@ -38,7 +48,12 @@ def show_converged(session: Session, spec: ClusterSpec, done: Converged[Seen], *
         )
         return
     show_nodes(done.seen)
-    if done.seen.connection:
+    show_connection(session, done.seen)
+
+
+def show_connection(session: Session, seen: Observation) -> None:
+    """How to connect, once there is something to connect to."""
+    if seen.connection:
         click.echo()
-        for line in connect_lines(done.seen.connection, local=session.local):
+        for line in connect_lines(seen.connection, local=session.local):
             click.echo(line)

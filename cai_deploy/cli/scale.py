@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from cai_deploy.cli.options import config_option, json_option
-from cai_deploy.cli.outcome import show_converged
-from cai_deploy.cli.progress import Story
+from cai_deploy.cli.outcome import converge_and_show
 from cai_deploy.config import with_workers
-from cai_deploy.deploy import launch
 from cai_deploy.errors import DeployError
 from cai_deploy.session import open_session
 
@@ -27,6 +25,4 @@ def command(workers: int, group: str | None, config: Path | None, as_json: bool)
     if applied is None:
         raise DeployError(f"there is no cluster {session.configured.name} to scale", next_step="make it with `launch`")
     spec = with_workers(applied, workers, group)
-    with Story() as story:
-        done = launch(session.place, spec, story)
-    show_converged(session, spec, done, as_json=as_json)
+    converge_and_show(session, spec, as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cai_deploy.cli.connect import connect_lines
 from cai_deploy.cli.options import config_option, json_option
+from cai_deploy.cli.outcome import show_connection
 from cai_deploy.cli.output import envelope, say, show_json, show_nodes
 from cai_deploy.deploy import preview
 from cai_deploy.session import open_session
@@ -33,7 +33,4 @@ def command(config: Path | None, as_json: bool) -> None:
     show_nodes(done.seen)
     for step in done.plan.steps:
         say(f"differs: {step}")
-    if done.seen.connection:
-        click.echo()
-        for line in connect_lines(done.seen.connection, local=session.local):
-            click.echo(line)
+    show_connection(session, done.seen)

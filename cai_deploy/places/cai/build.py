@@ -42,7 +42,7 @@ def build(spec: ClusterSpec, seen: CaiObservation, site: Site) -> Wanted:
         _require_lock(spec, seen)
         _require_scripts(seen)
     project_id = seen.project.id if seen.project else UNKNOWN_YET
-    plans = {plan.name: plan for plan in _group_plans(spec, needed(spec, seen))}
+    plans = {plan.group.name: plan for plan in _group_plans(spec, needed(spec, seen))}
     needed_environments = [plan.environment for plan in plans.values()]
     rendered = [plan.launcher for plan in plans.values() if plan.launcher]
     ground = [
@@ -52,29 +52,24 @@ def build(spec: ClusterSpec, seen: CaiObservation, site: Site) -> Wanted:
         *groundwork.launchers(rendered, project_id),
         groundwork.specification(spec, project_id),
     ]
-    nodes = [wanted_node(node, plans[_group_name(group)], site.host, project_id) for node, group in spec.members()]
+    nodes = [wanted_node(node, plans[group.name], site.host, project_id) for node, group in spec.members()]
     return Wanted(tuple(ground), tuple(nodes))
 
 
 def _group_plans(spec: ClusterSpec, environments: dict[str, NeededEnvironment]) -> Iterator[GroupPlan]:
-    groups: tuple[HeadGroup | WorkerGroup, ...] = (spec.head, *spec.workers)
-    for group in groups:
-        name = _group_name(group)
-        settings = settings_of(name, group, spec, environments[name].name)
+    for group in spec.groups:
+        environment = environments[group.name]
+        settings = settings_of(group, spec, environment.name)
         launcher: Launcher | None = None
         if not group.script and spec.launch_with == "script":
             launcher = render_launcher(settings, _launcher_path(spec, group))
-        yield GroupPlan(name, group, settings, environments[name], launcher)
+        yield GroupPlan(group, settings, environment, launcher)
 
 
 def _launcher_path(spec: ClusterSpec, group: HeadGroup | WorkerGroup) -> str:
     if not isinstance(group, WorkerGroup):
         return layout.head_launcher_file(spec.name)
     return layout.worker_launcher_file(spec.name, None if group is spec.workers[0] else group.name)
-
-
-def _group_name(group: HeadGroup | WorkerGroup) -> str:
-    return group.name if isinstance(group, WorkerGroup) else HEAD
 
 
 def _require_repository(seen: CaiObservation, site: Site) -> None:

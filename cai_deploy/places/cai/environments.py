@@ -8,7 +8,7 @@ from cai_deploy.errors import ConfigError
 from cai_deploy.places.cai import names, runtimes
 from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.project.environment import environment_name
-from cai_deploy.spec import HEAD, ClusterSpec, NodeGroup
+from cai_deploy.spec import HEAD, ClusterSpec, HeadGroup, WorkerGroup
 
 UNKNOWN_YET = "(known once the code is there)"
 """What a plan shows in place of a value that depends on a step before it."""
@@ -29,15 +29,14 @@ def needed(spec: ClusterSpec, seen: CaiObservation) -> dict[str, NeededEnvironme
 
     Raises ConfigError when no runtime fits, or when the repository has no such requirements file.
     """
-    head_runtime = runtime_of(HEAD, spec.head, spec, seen)
-    groups: list[tuple[str, NodeGroup]] = [(HEAD, spec.head), *((group.name, group) for group in spec.workers)]
-    return {name: _environment(runtime_of(name, group, spec, seen), head_runtime, spec, seen) for name, group in groups}
+    head_runtime = runtime_of(spec.head, spec, seen)
+    return {group.name: _environment(runtime_of(group, spec, seen), head_runtime, spec, seen) for group in spec.groups}
 
 
-def runtime_of(name: str, group: NodeGroup, spec: ClusterSpec, seen: CaiObservation) -> str:
+def runtime_of(group: HeadGroup | WorkerGroup, spec: ClusterSpec, seen: CaiObservation) -> str:
     """The runtime image of one group (see ``runtimes.choose``)."""
     in_use = seen.runtimes_in_use
-    node = HEAD if name == HEAD else next((node for node in in_use if node.rpartition("-")[0] == name), "")
+    node = next((node for node in in_use if node == group.name == HEAD or node.rpartition("-")[0] == group.name), "")
     current = in_use.get(node) if spec.python is None else None
     return runtimes.choose(group, spec.python, seen.runtimes, current)
 

@@ -26,19 +26,18 @@ from cai_deploy.state import WantedNode
 class GroupPlan:
     """What all nodes of one group share. ``launcher`` is None for an inline command or a person's own script."""
 
-    name: str
     group: HeadGroup | WorkerGroup
     settings: NodeSettings
     environment: NeededEnvironment
     launcher: Launcher | None
 
 
-def settings_of(name: str, group: HeadGroup | WorkerGroup, spec: ClusterSpec, environment: str) -> NodeSettings:
+def settings_of(group: HeadGroup | WorkerGroup, spec: ClusterSpec, environment: str) -> NodeSettings:
     """What a group's launcher hands to the agent."""
     return NodeSettings(
         cluster=spec.name,
-        role=role_of(name),
-        group=name,
+        role=role_of(group.name),
+        group=group.name,
         environment=environment,
         ray_version=spec.ray_version,
         cpu=group.cpu,
@@ -61,7 +60,7 @@ def role_of(name: str) -> Literal["head", "worker"]:
 def wanted_node(node: str, plan: GroupPlan, host: str, project_id: str) -> WantedNode:
     """The node called ``node``, in the project ``project_id`` of the workspace at ``host``."""
     shape = _shape(plan)
-    mark = Mark(plan.settings.cluster, project_id, node, plan.name, _fingerprint(plan, shape))
+    mark = Mark(plan.settings.cluster, project_id, node, plan.group.name, _fingerprint(plan, shape))
     subdomain = names.subdomain(mark.cluster, node, project_id)
     changeable: dict[str, Any] = {
         "description": f"{role_of(node)} of the Ray cluster {mark.cluster}, by cai_deploy",
@@ -82,7 +81,7 @@ def wanted_node(node: str, plan: GroupPlan, host: str, project_id: str) -> Wante
     return WantedNode(
         name=node,
         role=role_of(node),
-        group=plan.name,
+        group=plan.group.name,
         fingerprint=mark.fingerprint,
         create={"method": "POST", "path": path, "body": {**fixed, **changeable}},
         update={"method": "PATCH", "path": f"{path}/{fixed['name']}", "body": changeable},

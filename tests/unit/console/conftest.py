@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import requests
 
 from cai_deploy.testing import LocalWorkspace, local_workspace
+from tests.polling import eventually
 
 WEB = """
 import http.server, os
@@ -24,15 +24,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("", int(os.environ["CDSW_APP_PORT"])), Handler).serve_forever()
 """
 EVIL = "<img src=x onerror=alert(1)>"
-
-
-def eventually(what: Callable[[], Any], *, seconds: float = 15.0) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := what():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} seconds; last: {what()!r}")
 
 
 @dataclass

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from cai_deploy.testing import LocalWorkspace, local_workspace
-
-
-def eventually(what: Callable[[], Any], *, seconds: float = 15.0) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := what():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} seconds; last: {what()!r}")
+from tests.polling import eventually
 
 
 class Client:

@@ -6,8 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import requests
 
 from cai_deploy.local_workspace import process
+from tests.polling import eventually
 
 SERVER_SCRIPT = """
 import http.server, os
@@ -34,16 +34,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 HOST = os.environ.get("BIND", "127.0.0.1")
 http.server.ThreadingHTTPServer((HOST, int(os.environ["CDSW_APP_PORT"])), Handler).serve_forever()
 """
-
-
-def eventually(what: Callable[[], Any], *, seconds: float = 15.0) -> Any:
-    """The first true value of ``what``; an assertion when none comes in time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := what():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} seconds; last: {what()!r}")
 
 
 class Client:
