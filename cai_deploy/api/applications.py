@@ -69,7 +69,10 @@ class Applications:
             return
 
     def _act(self, project_id: str, application_id: str, action: str) -> Application:
-        return Application.read(self._transport.write("POST", _application(project_id, application_id, action)))
+        # Done twice, it comes to the same: stopped is stopped, and a second restart ends in one application that runs
+        # on its newest settings, though its pod was made anew twice.
+        path = _application(project_id, application_id, action)
+        return Application.read(self._transport.write("POST", path, repeatable=True))
 
     def _named(self, project_id: str, name: str) -> builtins.list[Application]:
         found = entries(self._transport, _applications(project_id), "applications", named(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cai_deploy.api.applications import Applications
+from cai_deploy.api.capacity import Capacity
 from cai_deploy.api.errors import AccessRefused
 from cai_deploy.api.files import Files
 from cai_deploy.api.jobs import Jobs
@@ -23,6 +24,11 @@ class Client:
         self.jobs = Jobs(transport)
         self.applications = Applications(transport)
         self.runtimes = Runtimes(transport)
+        self.capacity = Capacity(transport)
+
+    def server_time(self) -> float:
+        """Seconds since 1970 by the workspace's clock, on which several machines agree."""
+        return self._transport.server_time()
 
     def validate_key(self) -> str:
         """The name of the key's owner. Raises AccessRefused when the key is not for the API, or PlaceUnreachable."""

@@ -23,31 +23,27 @@ def create_once(
 ) -> Created:
     """What ``send`` creates, or what ``look`` finds when the answer got lost; sent three times at the most.
 
-    Raises what ``send`` raised: at once when it was a definite no (a 4xx but 429), else when the last look found
-    nothing. A look that fails ends it too, as no answer is not a negative answer.
+    Raises what ``send`` raised: at once when it was a definite no (a 4xx) and nothing was lost before, else the lost
+    answer, once the last look found nothing: what has become of that request is still open then. A look that fails
+    ends it too, as no answer is not a negative answer.
     """
-    sent_before = False
-    for wait in WAITS:
+    lost: DeployError | None = None
+    waits = list(WAITS)
+    while True:
         try:
             return send()
         except (ApiError, PlaceUnreachable) as error:
             # After a lost answer, "taken" may mean that the first request has arrived after all.
-            if not worth_another(error) and not (sent_before and isinstance(error, Conflict)):
+            taken = isinstance(error, Conflict)
+            if not answer_lost(error) and (lost is None or not isinstance(error, (Conflict, RateLimited))):
                 raise
-            lost: DeployError = error
-        sent_before = True
-        sleep(max(wait, lost.retry_after or 0.0) if isinstance(lost, RateLimited) else wait)
+            lost = lost or error
+        sleep(waits.pop(0))
         found = look()
         if found is not None:
             return found
-        if isinstance(lost, Conflict):
-            break
-    raise lost
-
-
-def worth_another(error: DeployError) -> bool:
-    """Whether sending again can help: the answer was lost, or the workspace only asks for patience."""
-    return answer_lost(error) or isinstance(error, RateLimited)
+        if taken or not waits:
+            raise lost
 
 
 def answer_lost(error: DeployError) -> bool:

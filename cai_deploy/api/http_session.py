@@ -20,6 +20,7 @@ from requests.auth import AuthBase
 from cai_deploy.errors import AuthenticationError, ConfigError
 
 LOOPBACK = "127.0.0.1"
+CONNECTIONS = 10
 
 
 def normalise_host(host: str) -> str:
@@ -105,8 +106,11 @@ def usable_key(key: str) -> str:
     return key
 
 
-def open_session(key: str) -> requests.Session:
-    """A session that several threads may share.
+def open_session(key: str, *, connections: int = CONNECTIONS, proxy: str = "") -> requests.Session:
+    """A session that several threads may share, and that keeps ``connections`` of them open to one host.
+
+    A thread that finds none of those free opens another, which is thrown away after one request. ``proxy`` counts
+    instead of those that the environment names.
 
     A session is only unsafe where it changes: this one takes no cookies and nothing is set on it after this function,
     while the connection pool beneath it is made for threads.
@@ -115,16 +119,21 @@ def open_session(key: str) -> requests.Session:
     session.auth = BearerKey(usable_key(key))
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Accept"] = "application/json"
+    if proxy:
+        session.trust_env = False  # or the environment's proxies would count above a session's own
+        session.proxies = {"http": proxy, "https": proxy}
     for scheme in ("http://", "https://"):
-        session.mount(scheme, LocalhostAdapter())
+        session.mount(scheme, LocalhostAdapter(pool_maxsize=connections))
     return session
 
 
-def trusted(ca_bundle: str | None) -> str | bool:
+def trusted(ca_bundle: str | bool | None) -> str | bool:
     """What to check certificates against: ``ca_bundle``, else the environment's, else the usual authorities.
 
-    Raises ConfigError when the file is not there.
+    False stands for somebody's decision not to check any. Raises ConfigError when the file is not there.
     """
+    if isinstance(ca_bundle, bool):
+        return ca_bundle
     candidates: Iterable[str | None] = (
         ca_bundle,
         os.environ.get("REQUESTS_CA_BUNDLE"),

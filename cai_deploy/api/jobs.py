@@ -14,6 +14,9 @@ from cai_deploy.api.schema_base import patch_body
 from cai_deploy.api.schemas import CreateJobRequest, CreateJobRunRequest, Job, JobRun
 from cai_deploy.api.transport import CREATE_TIMEOUT, Transport
 
+RECENT_RUNS = 100
+"""The newest runs of a job, among which one that was started just now is looked for."""
+
 
 class Jobs:
     """The jobs of any project. Every method raises ApiError, PlaceUnreachable or UnreadableAnswer."""
@@ -27,7 +30,11 @@ class Jobs:
 
     def find(self, project_id: str, name: str) -> Job | None:
         """The job with exactly this name, None when there is none."""
-        return next((job for job in self._named(project_id, name) if job.name == name), None)
+        return next(iter(self.list_named(project_id, name)), None)
+
+    def list_named(self, project_id: str, name: str) -> builtins.list[Job]:
+        """Every job with exactly this name: names may repeat."""
+        return [job for job in self._named(project_id, name) if job.name == name]
 
     def create(self, request: CreateJobRequest) -> Job:
         """Define a job, once even when the answer gets lost. Raises BadRequest when its script is not there."""
@@ -58,20 +65,20 @@ class Jobs:
     def list_runs(self, project_id: str, job_id: str, *, limit: int | None = None) -> builtins.list[JobRun]:
         """The runs of a job, newest first; the newest ``limit`` of them when given."""
         path = _job(project_id, job_id, "runs")
-        found = entries(self._transport, path, "job_runs", {"sort": "-created_at"})
+        found = entries(self._transport, path, "job_runs", {"sort": "-created_at"}, page_size=limit or PAGE_SIZE)
         return [JobRun.read(entry) for entry in islice(found, limit)]
 
     def create_run(self, project_id: str, job_id: str, request: CreateJobRunRequest) -> JobRun:
         """Start a run, once even when the answer gets lost."""
         path = _job(project_id, job_id, "runs")
         # Runs have no names: ours is known by not having been there before.
-        before = {run.id for run in self.list_runs(project_id, job_id, limit=PAGE_SIZE)}
+        before = {run.id for run in self.list_runs(project_id, job_id, limit=RECENT_RUNS)}
 
         def send() -> JobRun:
             return JobRun.read(self._transport.write("POST", path, request.body(), timeout=CREATE_TIMEOUT))
 
         def look() -> JobRun | None:
-            for run in self.list_runs(project_id, job_id, limit=PAGE_SIZE):
+            for run in self.list_runs(project_id, job_id, limit=RECENT_RUNS):
                 if run.id not in before and request.arguments in (None, run.arguments):
                     return run
             return None
@@ -83,8 +90,9 @@ class Jobs:
         return JobRun.read(self._transport.read(_job(project_id, job_id, "runs", run_id)))
 
     def stop_run(self, project_id: str, job_id: str, run_id: str) -> JobRun:
-        """Ask a run to stop; it is stopping when this returns."""
-        return JobRun.read(self._transport.write("POST", _job(project_id, job_id, "runs", run_id, action="stop")))
+        """Ask a run to stop; it is stopping when this returns. A run ends once, so asking twice comes to the same."""
+        path = _job(project_id, job_id, "runs", run_id, action="stop")
+        return JobRun.read(self._transport.write("POST", path, repeatable=True))
 
     def _named(self, project_id: str, name: str) -> builtins.list[Job]:
         found = entries(self._transport, _jobs(project_id), "jobs", named(name))

@@ -7,37 +7,50 @@ never ends must not hang a deployment.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cai_deploy.api.errors import EndlessList, UnreadableAnswer
 from cai_deploy.api.transport import Transport
 
-PAGE_SIZE = 100
+PAGE_SIZE = 1000
+"""Entries to ask for at once: a page is a round trip, and no page can be asked for before the one in front of it.
+
+Workspaces take any size. One that caps it answers with fewer entries and a token, which is followed like any other.
+"""
+
 MOST_PAGES = 1000
 
 
 def entries(
-    transport: Transport, path: str, key: str, params: Mapping[str, str] | None = None
+    transport: Transport,
+    path: str,
+    key: str,
+    params: Mapping[str, str] | None = None,
+    *,
+    page_size: int = PAGE_SIZE,
 ) -> Iterator[dict[str, Any]]:
     """Every entry of the list ``key`` at ``path``; pages are read as the entries are taken.
 
     A page without the list counts as an empty one. Raises ApiError, PlaceUnreachable, UnreadableAnswer, and
     EndlessList when a token comes twice or more than 1000 pages follow each other.
     """
-    query = {**(params or {}), "page_size": str(PAGE_SIZE)}
+    query = {**(params or {}), "page_size": str(page_size)}
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         page = transport.read(path, params=query)
-        yield from entries_of(page, key, path)
-        token = page.get("next_page_token")
+        token, found = page.get("next_page_token"), deque(entries_of(page, key, path))
+        del page
+        while found:  # what has been taken is not kept: a thousand entries are much, and become objects meanwhile
+            yield found.popleft()
         if not token:
             return
         if token in seen:
             raise EndlessList(path, "a page token came twice")
         seen.add(token)
         query["page_token"] = str(token)
-    raise EndlessList(path, f"more than {MOST_PAGES} pages of {PAGE_SIZE}")
+    raise EndlessList(path, f"more than {MOST_PAGES} pages")
 
 
 def entries_of(page: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:

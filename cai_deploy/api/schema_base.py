@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import from_json
 
 from cai_deploy.api.errors import UnreadableAnswer
 
@@ -22,7 +23,7 @@ def parse_environment(value: object) -> dict[str, str]:
     """Variables from JSON text or an object; {} for what is neither, so that one odd object does not spoil a list."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = from_json(value)  # a thousand nodes have the same variables, which are kept once
         except ValueError:
             return {}
     if not isinstance(value, Mapping):

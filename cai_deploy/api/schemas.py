@@ -55,7 +55,7 @@ class FileInfo(Answer):
 
 
 class Job(Answer):
-    """``timeout`` in seconds, ``memory`` in GB, ``cpu`` in vCPU."""
+    """``timeout`` and ``retry_delay`` in seconds, ``memory`` in GB, ``cpu`` in vCPU."""
 
     id: str = ""
     name: str = ""
@@ -63,10 +63,14 @@ class Job(Answer):
     arguments: str = ""
     type: str = ""
     schedule: str = ""
+    timezone: str = ""
     parent_id: str = ""
     paused: bool = False
     timeout: Number = 0
     kill_on_timeout: bool = False
+    retry_enabled: bool = False
+    max_retry: Number = 0
+    retry_delay: Number = 0
     cpu: float = 0.0
     memory: float = 0.0
     nvidia_gpu: Number = 0
@@ -77,7 +81,10 @@ class Job(Answer):
 
 
 class CreateJobRequest(Request):
-    """``timeout`` in seconds, ``memory`` in GB, ``cpu`` in vCPU. ``schedule`` and ``parent_id`` exclude each other."""
+    """``timeout`` and ``retry_delay`` in seconds, ``memory`` in GB, ``cpu`` in vCPU.
+
+    ``schedule`` and ``parent_id`` exclude each other.
+    """
 
     project_id: str
     name: str
@@ -96,6 +103,12 @@ class CreateJobRequest(Request):
     timezone: str | None = None
     paused: bool | None = None
     parent_id: str | None = None
+    retry_enabled: bool | None = None
+    max_retry: int | None = None
+    retry_delay: int | None = None
+    retry_for_script_failure: bool | None = None
+    retry_for_system_failure: bool | None = None
+    retry_for_timedout_runs: bool | None = None
 
 
 class JobRun(Answer):
@@ -197,3 +210,36 @@ class RuntimeAddon(Answer):
     component: str = ""
     display_name: str = ""
     status: str = ""
+
+
+class Quota(Answer):
+    """Amounts: vCPU, GB, and GPUs. "" is no limit, or not known."""
+
+    cpu: str = ""
+    memory: str = ""
+    nvidia_gpu: str = ""
+
+
+class QuotaUser(Answer):
+    """Whose quota it is."""
+
+    user_name: str = ""
+
+
+class UserQuota(Answer):
+    """What one user may use, and what they use now."""
+
+    user: QuotaUser = QuotaUser()
+    quota_usage: Quota = Quota()
+    quota_configured: Quota = Quota()
+
+
+class AcceleratorLabel(Answer):
+    """A kind of GPU that the workspace has; ``max_gpu_per_workload`` is 0 where nothing is said."""
+
+    id: str = ""
+    label_key: str = ""
+    label_value: str = ""
+    availability: bool = False
+    max_gpu_count: Number = 0
+    max_gpu_per_workload: Number = 0
