@@ -57,7 +57,8 @@ class Delays:
     def release(self, identifier: str) -> None:
         """This one waits no more: it is being deleted."""
         self._released.add(identifier)
-        self.settings_changed()
+        if waiting := self._waiting.get(identifier):
+            waiting.bell.set()
 
     def forget(self, identifier: str) -> None:
         """This one is gone."""

@@ -74,24 +74,28 @@ class Home:
         """First on the PATH of workloads: the runtime's ``python3`` and ``uv``."""
         return self.root / "bin" / runtime
 
-    def socket(self, kubelet: str) -> Path:
-        """A kubelet's unix socket. Such paths are limited to 107 bytes, so a long home gets a stand-in."""
+    @property
+    def sockets(self) -> Path:
+        """Where the kubelets' unix sockets are. Such paths are limited to 107 bytes, so a long home gets a stand-in."""
         usual = self.root / "run"
-        if len(os.fsencode(usual / f"{kubelet}.sock")) <= _LONGEST_SOCKET_PATH:
-            return usual / f"{kubelet}.sock"
+        if max(len(os.fsencode(usual / f"{kubelet}.sock")) for kubelet in KUBELETS) <= _LONGEST_SOCKET_PATH:
+            return usual
         short = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
-        return Path(f"/tmp/cai-{os.getuid()}-{short}") / f"{kubelet}.sock"  # noqa: S108 - made private below
+        return Path(f"/tmp/cai-{os.getuid()}-{short}")  # noqa: S108 - made private below
+
+    def socket(self, kubelet: str) -> Path:
+        """A kubelet's unix socket."""
+        return self.sockets / f"{kubelet}.sock"
 
     def tidy(self) -> None:
         """Remove the stand-in for a long home's sockets; called when no kubelet runs."""
-        directory = self.socket(PLAIN).parent
-        if self.root not in directory.parents:
-            shutil.rmtree(directory, ignore_errors=True)
+        if self.root not in self.sockets.parents:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def make(self) -> None:
         """Create the directories, private to the owner."""
         self.root.mkdir(parents=True, exist_ok=True)
-        places = (self.root, self.logs, self.drafts, self.root / "projects", self.root / "bin", self.socket("x").parent)
+        places = (self.root, self.logs, self.drafts, self.root / "projects", self.root / "bin", self.sockets)
         for directory in places:
             directory.mkdir(mode=0o700, exist_ok=True)
             if directory.stat().st_uid != os.getuid():

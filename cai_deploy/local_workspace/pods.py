@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import zlib
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ class Place:
     port: int
 
 
+RECENT_PORTS = 5000
+"""Ports that are not given out again for a while: a pod takes up its own some time after it was told."""
+
+
 class PodUnreachable(Exception):
     """The pod has ended, or nothing listens there."""
 
@@ -51,6 +56,7 @@ class Pods:
         self._store = store
         self._ends: dict[str, asyncio.Event] = {}
         self._cut_off: set[str] = set()
+        self._ports: deque[int] = deque(maxlen=RECENT_PORTS)
         self._plain = self._link(PodMode.LOOPBACK, PLAIN)
         self._walled = self._link(mode, WALLED) if mode.isolated else self._plain
 
@@ -76,7 +82,9 @@ class Pods:
             return Place(f"10.77.{host >> 8}.{host & 255}", APPLICATION_PORT)
         # Other workspaces of this machine share the loopback network: start where they hardly do.
         host = 1 + (zlib.crc32(str(self._home.root).encode()) + number - 1) % 65000
-        return Place(f"127.77.{host >> 8}.{host & 255}", _free_port())
+        port = next(port for port in iter(_free_port, None) if port not in self._ports)
+        self._ports.append(port)
+        return Place(f"127.77.{host >> 8}.{host & 255}", port)
 
     async def start(self, spec: PodSpec, *, walled: bool) -> None:
         """Run a pod; it is known under ``spec.name`` from here on."""

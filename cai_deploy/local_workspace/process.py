@@ -30,7 +30,8 @@ from cai_deploy.shell import last_lines
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 45.0
-KUBELET_TIMEOUT = 10.0
+KUBELET_TIMEOUT = 60.0
+"""Seconds. A pod that leaves something behind looks through all processes for it; a thousand at once take long."""
 _STATUS_PATH = "/local/v1/status"
 
 

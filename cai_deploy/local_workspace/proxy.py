@@ -1,7 +1,7 @@
 """Brings requests for ``<subdomain>.localhost`` to the application's port in its pod, as the ingress of a workspace.
 
-Bodies stream both ways and websockets pass. The workspace's key opens the door and stays outside: the application
-never sees it. It knows nothing of the API.
+Bodies stream both ways and websockets pass. The workspace's key opens the door, or the cookie of a browser that comes
+from the console; both stay outside: the application never sees them. It knows nothing of the API.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from cai_deploy.local_workspace import handoff
 from cai_deploy.local_workspace.pods import HOST_ADDRESS, PodUnreachable
 from cai_deploy.local_workspace.routes.http import APPLICATIONS, WORKSPACE, Handler, carries_key, error_response
 from cai_deploy.local_workspace.store import Record
@@ -48,7 +49,9 @@ async def ingress(request: web.Request, handler: Handler) -> web.StreamResponse:
             return error_response(HTTPStatus.NOT_FOUND, f"there is no application at '{subdomain}'")
         return await handler(request)
     if not record.shown["bypass_authentication"] and not carries_key(request):
-        return error_response(HTTPStatus.UNAUTHORIZED, "the API key is missing or not valid")
+        refused = handoff.refusal(request, subdomain)
+        if refused is not None:
+            return refused
     pod = request.app[APPLICATIONS].pod_of(record)
     if pod is None or record.shown["status"] != "APPLICATION_RUNNING":
         return _unavailable(subdomain, record.shown["status"])
@@ -56,6 +59,18 @@ async def ingress(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _forward(request, pod)
     except (PodUnreachable, aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:
         return _unavailable(subdomain, str(error))
+
+
+class _Passed(web.StreamResponse):
+    """An application's answer; ``untyped`` when it did not say of what type it is."""
+
+    untyped = False
+
+
+async def leave_untyped(request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG001
+    """Take away the type that aiohttp gives an answer without one: a browser would save such a page as a file."""
+    if isinstance(response, _Passed) and response.untyped:
+        response.headers.popall("Content-Type", None)
 
 
 def _first_label(host: str) -> str | None:
@@ -97,7 +112,9 @@ def _headers(request: web.Request) -> list[tuple[str, str]]:
     dropped = _HOP_BY_HOP | {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
     if carries_key(request):
         dropped.add("authorization")
-    kept = [(name, value) for name, value in request.headers.items() if name.lower() not in dropped]
+    cookies = [("Cookie", handoff.without_ours(value)) for value in request.headers.getall("Cookie", [])]
+    kept = [(name, value) for name, value in request.headers.items() if name.lower() not in dropped | {"cookie"}]
+    kept += [(name, value) for name, value in cookies if value]
     return [
         *kept,
         ("X-Forwarded-For", request.remote or ""),
@@ -115,7 +132,8 @@ async def _plain(request: web.Request, session: aiohttp.ClientSession, url: URL)
         allow_redirects=False,
         skip_auto_headers=_UNTOUCHED,
     ) as answer:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        response = _Passed(status=answer.status, reason=answer.reason)
+        response.untyped = "Content-Type" not in answer.headers
         for name, value in answer.headers.items():
             if name.lower() not in _HOP_BY_HOP:
                 response.headers.add(name, value)

@@ -30,7 +30,7 @@ def page(query: Mapping[str, str], items: Sequence[Shown], keys: Collection[str]
     start = _start(value_of(query, "page_token"))
     following = start + size
     token = base64.urlsafe_b64encode(json.dumps({"from": following}).encode()).decode()
-    return found[start:following], token if following < len(found) else ""
+    return list(found[start:following]), token if following < len(found) else ""
 
 
 def value_of(query: Mapping[str, str], name: str) -> str:
@@ -60,12 +60,14 @@ def json_object(query: Mapping[str, str], name: str) -> dict[str, Any]:
     return found
 
 
-def filtered(items: Sequence[Shown], text: str, keys: Collection[str]) -> list[Shown]:
-    """Those that a ``search_filter`` lets through."""
+def filtered(items: Sequence[Shown], text: str, keys: Collection[str]) -> Sequence[Shown]:
+    """Those that a ``search_filter`` lets through; all of them, unread, when there is none."""
     wanted = json_object({"search_filter": text}, "search_filter")
     for key in wanted:
         if key not in keys:
             raise rules.bad_request(f"Problem with field SearchFilter: unknown key '{key}'")
+    if not wanted:
+        return items
     return [item for item in items if all(_matches(item, key, str(value)) for key, value in wanted.items())]
 
 
@@ -108,7 +110,7 @@ def _matches(item: Shown, key: str, wanted: str) -> bool:
     return wanted in str(value)
 
 
-def _sorted(items: list[Shown], text: str) -> list[Shown]:
+def _sorted(items: Sequence[Shown], text: str) -> Sequence[Shown]:
     for part in reversed([part.strip() for part in text.split(",") if part.strip()]):
         key = part.lstrip("+-")
         items = sorted(items, key=_order(key), reverse=part.startswith("-"))

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uv
-
 from cai_deploy.errors import CommandFailed
 from cai_deploy.local_workspace.home import Home
 from cai_deploy.shell import run
@@ -104,4 +102,8 @@ def _replace(path: Path, script: str) -> None:
 
 def _uv() -> str:
     beside = Path(sys.executable).with_name("uv")
-    return str(beside) if os.access(beside, os.X_OK) else uv.find_uv_bin()
+    if os.access(beside, os.X_OK):
+        return str(beside)
+    import uv  # here, as little else takes as long of the start of a workspace
+
+    return uv.find_uv_bin()

@@ -24,6 +24,8 @@ from cai_deploy.local_workspace.console.door import door
 from cai_deploy.local_workspace.contract.documents import documents
 from cai_deploy.local_workspace.faults import routes as faults
 from cai_deploy.local_workspace.faults.middleware import misfortune
+from cai_deploy.local_workspace.guests import Guests
+from cai_deploy.local_workspace.handoff import GUESTS
 from cai_deploy.local_workspace.home import Home, write_private
 from cai_deploy.local_workspace.keeper import end_without_keeper
 from cai_deploy.local_workspace.lifecycle.applications import Applications
@@ -60,7 +62,9 @@ async def serve(home: Home, port: int, mode: PodMode, note: str, *, implicit: bo
     await pods.attach()
 
     app = web.Application(middlewares=[proxy.ingress, door(), misfortune, documents, guard], client_max_size=64 << 20)
+    app[GUESTS] = Guests()
     app[WORKSPACE], app[PROJECTS], app[JOBS], app[APPLICATIONS] = workspace, projects, jobs, applications
+    app.on_response_prepare.append(proxy.leave_untyped)
     app.add_routes(all_routes())
     faults.install(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

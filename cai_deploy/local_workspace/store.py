@@ -1,18 +1,21 @@
 """Records in SQLite: what the API shows of an object (``shown``) and what it hides (``inner``), both JSON.
 
-An acknowledged write survives a crash (WAL, synchronous=FULL). The store knows no rules and no fields; it hands out
-copies, so a changed record counts only once it is put back.
+An acknowledged write survives a crash of the machine (WAL, synchronous=FULL). What the workspace notes for itself
+survives a crash of the server, and is lost with the machine at worst: the pods that it tells of are gone then, too. The
+store knows no rules and no fields; it hands out copies, so a changed record counts only once it is put back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sqlite3
 import string
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -23,6 +26,7 @@ CREATE TABLE IF NOT EXISTS records (
     shown TEXT NOT NULL, inner TEXT NOT NULL,
     UNIQUE (kind, id));
 CREATE INDEX IF NOT EXISTS subdomains ON records (kind, json_extract(shown, '$.subdomain'));
+CREATE INDEX IF NOT EXISTS of_projects ON records (kind, project_id, sequence);
 CREATE INDEX IF NOT EXISTS runs_of_jobs ON records (kind, json_extract(inner, '$.job_id'));
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
@@ -41,7 +45,8 @@ class Record:
 
 def new_id() -> str:
     """``xxxx-xxxx-xxxx-xxxx``, 19 characters."""
-    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    signs = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(16))
+    return "-".join(signs[start : start + 4] for start in range(0, 16, 4))
 
 
 class Store:
@@ -59,6 +64,22 @@ class Store:
 
     def put(self, *records: Record) -> None:
         """Write records, new or changed, all or none; durable when this returns."""
+        self._write(records)
+
+    def note(self, *records: Record) -> None:
+        """The same for what nobody was promised, which waits for no disk. A later ``put`` makes it durable with it."""
+        with self._without_waiting():
+            self._write(records)
+
+    @contextlib.contextmanager
+    def _without_waiting(self) -> Iterator[None]:
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            self._database.execute("PRAGMA synchronous=FULL")
+
+    def _write(self, records: Sequence[Record]) -> None:
         rows = [
             (each.kind, each.id, each.project_id, json.dumps(each.shown), json.dumps(each.inner)) for each in records
         ]
@@ -99,17 +120,62 @@ class Store:
         )
         return [_record(row) for row in rows]
 
+    def shown(self, kind: str, project_id: str) -> ShownRecords:
+        """What is shown of a project's records of a kind, oldest first; read when it is looked at."""
+        return ShownRecords(self._database, kind, project_id)
+
+    def states(self, kind: str) -> dict[str, int]:
+        """How many records of a kind are in each state."""
+        rows = self._database.execute(
+            "SELECT json_extract(shown, '$.status'), COUNT(*) FROM records WHERE kind = ? GROUP BY 1", (kind,)
+        )
+        return {str(state): int(number) for state, number in rows}
+
     def delete(self, kind: str, identifier: str) -> None:
         """Forget a record."""
         self._database.execute("DELETE FROM records WHERE kind = ? AND id = ?", (kind, identifier))
 
     def count_up(self, name: str) -> int:
         """The next number of a counter, starting with 1."""
-        row = self._database.execute(
-            "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-            (name,),
-        ).fetchone()
+        with self._without_waiting():
+            row = self._database.execute(
+                "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+                (name,),
+            ).fetchone()
         return int(row[0])
+
+
+class ShownRecords(Sequence[dict[str, Any]]):
+    """A list of which no more is read than is looked at, so that a page of a long one costs no more than of a short."""
+
+    def __init__(self, database: sqlite3.Connection, kind: str, project_id: str) -> None:
+        self._database = database
+        self._which = (kind, project_id)
+
+    def __len__(self) -> int:
+        """How many there are now."""
+        counted = "SELECT COUNT(*) FROM records WHERE kind = ? AND project_id = ?"
+        return int(self._database.execute(counted, self._which).fetchone()[0])
+
+    @overload
+    def __getitem__(self, which: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, which: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        """One of them, or those from one to another."""
+        if isinstance(which, int):
+            return self._read(range(len(self))[which], 1)[0]
+        found = range(len(self))[which]
+        return self._read(found.start, len(found)) if found.step == 1 else [self[number] for number in found]
+
+    def _read(self, start: int, count: int) -> list[dict[str, Any]]:
+        rows = self._database.execute(
+            "SELECT shown FROM records WHERE kind = ? AND project_id = ? ORDER BY sequence LIMIT ? OFFSET ?",
+            (*self._which, count, start),
+        )
+        return [json.loads(shown) for (shown,) in rows]
 
 
 def _record(row: tuple[str, str, str, str, str]) -> Record:

@@ -18,6 +18,7 @@ from cai_deploy.local_workspace.console import actions, pages
 from cai_deploy.local_workspace.console.sessions import LIFETIME, Sessions, same_origin
 from cai_deploy.local_workspace.console.usage import Gauge
 from cai_deploy.local_workspace.console.visit import Visit, see_other
+from cai_deploy.local_workspace.handoff import GUESTS, OPEN
 from cai_deploy.local_workspace.routes.http import WORKSPACE
 
 log = logging.getLogger("local_workspace.console")
@@ -72,12 +73,15 @@ class Desk:
         if request.path == "/login":
             return await self._login(request)
         if session is None:
+            if request.path.startswith(f"{OPEN}/") and request.headers.get("Sec-Fetch-Site") == "cross-site":
+                return pages.onwards(request, request.raw_path)
             asked = request.path if request.method == "GET" else "/"
             return see_other(f"/login?next={quote(asked)}" if asked != "/" else "/login")
         if request.method == "POST" and not session.vouches_for(str((await request.post()).get("csrf", ""))):
             return pages.sorry(request, 403, "This form is too old. Go back, reload the page and try again.")
         if request.path == "/logout" and request.method == "POST":
             self._sessions.close(token)
+            request.app[GUESTS].forget(session.csrf)
             response = see_other("/login")
             response.del_cookie(self._cookie, path="/", httponly=True, samesite="Strict")
             return response
@@ -91,7 +95,7 @@ class Desk:
         key, following = str(form.get("key", "")).strip(), _inside(str(form.get("next", "/")))
         if not hmac.compare_digest(key.encode(), self._app[WORKSPACE].api_key.encode()):
             return pages.login(request, following, wrong=True)
-        response = see_other(following)
+        response = see_other(quote(following))
         response.set_cookie(
             self._cookie, self._sessions.open(), path="/", httponly=True, samesite="Strict", max_age=int(LIFETIME)
         )
@@ -100,7 +104,7 @@ class Desk:
 
 def _inside(path: str) -> str:
     """Only a page of the console may follow a sign-in."""
-    return quote(path) if path.startswith("/console/") and not set(path) & set("\\\r\n") else "/"
+    return path if path.startswith("/console/") and not set(path) & set("\\\r\n") else "/"
 
 
 def _asset(request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from cai_deploy.local_workspace import rules
 from cai_deploy.local_workspace.console import views
 from cai_deploy.local_workspace.console.visit import Visit, find, html, see_other, table
 from cai_deploy.local_workspace.faults import rules as fault_rules
+from cai_deploy.local_workspace.handoff import GUESTS, OPEN, entrance, local_path
 from cai_deploy.local_workspace.routes.http import APPLICATIONS, JOBS, WORKSPACE
 from cai_deploy.local_workspace.store import Record
 
@@ -31,6 +32,23 @@ def login(request: web.Request, following: str, *, wrong: bool = False) -> web.R
 def sorry(request: web.Request, status: int, why: str) -> web.Response:
     """A page that says what did not work."""
     return html("sorry.html", status, request.app[WORKSPACE], status=status, why=why)
+
+
+def onwards(request: web.Request, address: str) -> web.Response:
+    """A page that leads on by itself: unlike a redirect, it may lead from a form of ours to another host.
+
+    It is also a new beginning for a browser, which leaves out a strict cookie on a way that began at another host.
+    """
+    return html("onwards.html", 200, request.app[WORKSPACE], address=address)
+
+
+async def _open(visit: Visit) -> web.StreamResponse:
+    subdomain = visit.parts["subdomain"]
+    if not visit.workspace.store.matching("application", "shown", "subdomain", subdomain):
+        raise rules.not_found("this application")
+    ticket = visit.request.app[GUESTS].ticket(subdomain, visit.session.csrf)
+    following = local_path(visit.parts["path"])
+    return onwards(visit.request, entrance(subdomain, visit.request.host, ticket, following))
 
 
 async def _home(visit: Visit) -> web.StreamResponse:
@@ -210,4 +228,5 @@ _PAGES = table(
     (f"{_PROJECT}/applications/{{application}}", _application),
     ("/console/logs/{workload}", _log_page),
     ("/console/faults", _faults),
+    (f"{OPEN}/{{subdomain}}/{{path}}", _open),
 )

@@ -29,6 +29,7 @@ class Kind(str, Enum):
     CREATION_FAILURE = "creation_failure"
     STUCK_SCHEDULING = "stuck_scheduling"
     STUCK_STARTING = "stuck_starting"
+    NO_POD = "no_pod"
     ENGINE_UNKNOWN = "engine_unknown"
     SMALL_SHM = "small_shm"
     POD_KILLED = "pod_killed"
@@ -57,6 +58,7 @@ SAID = {
     Kind.CREATION_FAILURE: "new projects end in creation status failure",
     Kind.STUCK_SCHEDULING: "the quota is used up: runs stay in ENGINE_SCHEDULING, applications get no pod",
     Kind.STUCK_STARTING: "applications stay in APPLICATION_STARTING, whatever their pod does",
+    Kind.NO_POD: "applications are shown as running while they have no pod",
     Kind.ENGINE_UNKNOWN: "runs that have begun are shown as ENGINE_UNKNOWN, while they go on",
     Kind.SMALL_SHM: "new pods have a /dev/shm of 64 MB",
     Kind.POD_KILLED: "the pods that run now are killed, once",

@@ -126,10 +126,21 @@ def _first_process(spec: PodSpec, *, isolated: bool) -> NoReturn:
                 code = exit_code(status)
                 break
     signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
-    if not isolated:  # the end of a PID namespace's first process is the end of the others anyway
+    # The end of a PID namespace's first process is the end of the others anyway. Elsewhere what is left of the workload
+    # has been adopted, so that who has no child need not look through all processes of the machine for it.
+    if not isolated and _has_children():
         members.end_all(lambda: members.descendants(os.getpid()) | members.marked(spec.env[members.WORKLOAD_ID]))
+    if not isolated:
         _clean(spec.scratch)
     os._exit(code)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _exec(spec: PodSpec) -> NoReturn:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from cai_deploy.local_workspace import records, rules, workloads
 from cai_deploy.local_workspace.faults.rules import Kind
-from cai_deploy.local_workspace.lifecycle.probe import until_it_answers
+from cai_deploy.local_workspace.lifecycle.probe import Probe
 from cai_deploy.local_workspace.lifecycle.waiting import unless
 from cai_deploy.local_workspace.pods import new_scratch, remove_scratch
 from cai_deploy.local_workspace.quota import wanted_by
@@ -34,6 +35,7 @@ class Applications:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._store = workspace.store
+        self._probe = Probe(workspace.pods)
         self._kicks: dict[str, asyncio.Event] = {}
         self._doors: dict[str, Site] = {}
 
@@ -59,23 +61,15 @@ class Applications:
     def stop(self, identifier: str) -> Record:
         """Stop it; one at rest stays as it is, and makes no further attempt."""
         record = self._workspace.require(KIND, identifier)
-        if record.inner.get("retry_at"):
-            record.inner["retry_at"] = None
-            self._store.put(record)
-            self._kick(identifier)
-        if record.shown["status"] not in rules.APPLICATION_AT_REST:
-            record.inner["wanted"] = 0
-            _move(record, "APPLICATION_STOPPING")
-            self._store.put(record)
-            self._kick(identifier)
+        self._want_none(record, self._store.put)
         return record
 
     async def delete(self, record: Record) -> None:
         """Stop it and forget it; on return nothing of it runs."""
         record = self._workspace.require(KIND, record.id)
         record.inner["deleting"] = True
-        self._store.put(record)
-        self.stop(record.id)
+        self._store.note(record)  # what is promised is that it is gone in the end
+        self._want_none(record, self._store.note)
         self._workspace.delays.release(record.id)
         await self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
 
@@ -94,6 +88,8 @@ class Applications:
                 self._workspace.delays.release(record.id)
                 self._workspace.in_background(f"delete {record.id}", self._delete(record.id))
             elif record.shown["status"] not in rules.APPLICATION_AT_REST or pod or record.inner.get("retry_at"):
+                if record.shown["status"] == "APPLICATION_RUNNING" and not record.inner["pod"]:
+                    self._want_again(record)
                 self._kick(record.id)
 
     async def stop_all(self) -> None:
@@ -131,6 +127,8 @@ class Applications:
                 if await unless(kick, self._admission(record, kick)):
                     if kick.is_set():  # both at once: what is wanted now comes first
                         self._workspace.quota.give_back(identifier)
+                    elif self._workspace.faults.strikes(Kind.NO_POD, record):
+                        await self._do_without_pod(identifier, kick)
                     else:
                         await self._start_pod(self._workspace.require(KIND, identifier))
             elif record.inner.get("retry_at"):
@@ -144,7 +142,7 @@ class Applications:
             elif await unless(kick, self._delay("application-stopped", identifier)):
                 _move(record, "APPLICATION_STOPPED")
                 record.shown["stopped_at"] = records.now()
-                self._store.put(record)
+                self._store.note(record)
 
     async def _delay(self, transition: str, identifier: str) -> None:
         await self._workspace.delays.wait(transition, identifier)
@@ -155,6 +153,17 @@ class Applications:
         await self._delay("application-starting", record.id)
         await self._workspace.quota.admission(record.id, wanted_by(record.shown))
 
+    def _want_none(self, record: Record, write: Callable[[Record], None]) -> None:
+        if record.inner.get("retry_at"):
+            record.inner["retry_at"] = None
+            write(record)
+            self._kick(record.id)
+        if record.shown["status"] not in rules.APPLICATION_AT_REST:
+            record.inner["wanted"] = 0
+            _move(record, "APPLICATION_STOPPING")
+            write(record)
+            self._kick(record.id)
+
     def _want_again(self, record: Record) -> None:
         """A new generation from here on."""
         record.inner["generation"] += 1
@@ -164,12 +173,22 @@ class Applications:
         record.shown |= {"starting_at": records.now(), "running_at": None}
         self._store.put(record)
 
+    async def _do_without_pod(self, identifier: str, kick: asyncio.Event) -> None:
+        """Show it as running until something else is wanted; once no rule says so any more, it starts in truth."""
+        if await unless(kick, self._delay("application-running", identifier)):
+            record = self._workspace.require(KIND, identifier)
+            self._show_running(record)
+            await self._workspace.faults.hold(Kind.NO_POD, record, kick)
+        self._workspace.quota.give_back(identifier)
+        if not kick.is_set():
+            self._want_again(self._workspace.require(KIND, identifier))
+
     async def _start_pod(self, record: Record) -> None:
         generation = record.inner["wanted"]
         place = self._workspace.pods.new_place()
         pod = PodNote(f"{record.id}-{generation}", generation, place.address, place.port, new_scratch())
         record.inner["pod"] = pod.stored()
-        self._store.put(record)  # before the start: a crash in between must not leave a pod that nobody knows
+        self._store.note(record)  # before the start: a crash in between must not leave a pod that nobody knows
         own = records.environment_of(record.shown)
         try:
             script = record.shown["script"]
@@ -200,14 +219,17 @@ class Applications:
         elif kicked not in done:
             record = self._workspace.require(KIND, record.id)
             if record.inner["wanted"] == pod.generation:
-                _move(record, "APPLICATION_RUNNING")
-                record.shown["running_at"] = records.now()
-                self._store.put(record)
+                self._show_running(record)
+
+    def _show_running(self, record: Record) -> None:
+        _move(record, "APPLICATION_RUNNING")
+        record.shown["running_at"] = records.now()
+        self._store.note(record)
 
     async def _until_up(self, record: Record, pod: PodNote, kick: asyncio.Event) -> None:
         await self._workspace.faults.hold(Kind.STUCK_STARTING, record, kick)
         endpoint = records.environment_of(record.shown).get("CDSW_APP_POLLING_ENDPOINT", "/")
-        await until_it_answers(self._workspace.pods, pod, endpoint)
+        await self._probe.until_it_answers(pod, endpoint)
         await self._delay("application-running", record.id)
 
     async def connect(self, identifier: str, pod_name: str, *, connected: bool) -> None:
@@ -252,7 +274,7 @@ class Applications:
         self._workspace.quota.give_back(identifier)
         record = self._workspace.require(KIND, identifier)
         record.inner |= {"pod": None, "exit_code": status.exit_code if status else None}
-        self._store.put(record)
+        self._store.note(record)
 
 
 def _is_starting(record: Record) -> bool:

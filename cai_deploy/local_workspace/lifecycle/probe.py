@@ -13,27 +13,41 @@ TIMEOUT = 5.0
 # The longer one takes, the less it matters to the moment when it is up: a twentieth of what it took so far.
 FIRST_PAUSE, LONGEST_PAUSE, SHARE = 0.05, 1.0, 0.05
 
-
-async def until_it_answers(pods: Pods, pod: PodNote, endpoint: str) -> None:
-    """Return once ``GET <endpoint>`` on the application's port gets an answer."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while not await _answers(pods, pod, endpoint):
-        await asyncio.sleep(min(max(FIRST_PAUSE, SHARE * (loop.time() - began)), LONGEST_PAUSE))
+MOST_QUESTIONS = 500
+"""In a second, to all that start at once: with more, asking would keep a thousand of them from starting."""
 
 
-async def _answers(pods: Pods, pod: PodNote, endpoint: str) -> bool:
-    try:
-        made = await pods.socket_into(pod.name)
-    except PodUnreachable:
-        return False
-    made.setblocking(False)
-    try:
-        return await asyncio.wait_for(_speaks_http(made, pod.port, endpoint), TIMEOUT)
-    except (OSError, asyncio.TimeoutError):
-        return False
-    finally:
-        made.close()
+class Probe:
+    """Asks every application that starts."""
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+        self._asked = 0
+
+    async def until_it_answers(self, pod: PodNote, endpoint: str) -> None:
+        """Return once ``GET <endpoint>`` on the application's port gets an answer."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._asked += 1
+        try:
+            while not await self._answers(pod, endpoint):
+                pause = max(FIRST_PAUSE, SHARE * (loop.time() - began), self._asked / MOST_QUESTIONS)
+                await asyncio.sleep(min(pause, LONGEST_PAUSE))
+        finally:
+            self._asked -= 1
+
+    async def _answers(self, pod: PodNote, endpoint: str) -> bool:
+        try:
+            made = await self._pods.socket_into(pod.name)
+        except PodUnreachable:
+            return False
+        made.setblocking(False)
+        try:
+            return await asyncio.wait_for(_speaks_http(made, pod.port, endpoint), TIMEOUT)
+        except (OSError, asyncio.TimeoutError):
+            return False
+        finally:
+            made.close()
 
 
 async def _speaks_http(made: socket.socket, port: int, endpoint: str) -> bool:

@@ -53,8 +53,8 @@ async def _known_runtimes(request: web.Request) -> set[str]:
 
 async def list_applications(request: web.Request) -> web.Response:
     """GET applications."""
-    found = request.app[WORKSPACE].store.list("application", _project(request).id)
-    return show_page(request, "applications", [record.shown for record in found], _KEYS)
+    found = request.app[WORKSPACE].store.shown("application", _project(request).id)
+    return show_page(request, "applications", found, _KEYS)
 
 
 async def create(request: web.Request) -> web.Response:

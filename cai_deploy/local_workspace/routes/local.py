@@ -15,14 +15,15 @@ BASE = "/local/v1"
 async def status(request: web.Request) -> web.Response:
     """GET status: what ``cai_deploy local status`` shows."""
     workspace = request.app[WORKSPACE]
-    applications = [record.shown["status"] for record in workspace.store.list("application")]
-    runs = [record.shown["status"] for record in workspace.store.list("run")]
+    applications, runs = workspace.store.states("application"), workspace.store.states("run")
     return show(
         {
-            "applications_running": applications.count("APPLICATION_RUNNING"),
-            "applications": len(applications),
-            "applications_active": sum(state not in rules.APPLICATION_AT_REST for state in applications),
-            "job_runs_running": sum(state not in rules.RUN_ENDS for state in runs),
+            "applications_running": applications.get("APPLICATION_RUNNING", 0),
+            "applications": sum(applications.values()),
+            "applications_active": sum(
+                applications[state] for state in applications.keys() - rules.APPLICATION_AT_REST
+            ),
+            "job_runs_running": sum(runs[state] for state in runs.keys() - rules.RUN_ENDS),
             "projects": len(workspace.store.list("project")),
             "pods_running": workspace.pods.running(),
             "pod_mode": workspace.pods.mode.value,

@@ -194,3 +194,25 @@ def test_every_page_is_readable(page: Any, scene: Scene, scheme: str, width: int
             assert page.locator("[style], style").count() == 0, path
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(16, 22, 21)") is (scheme == "dark")
+
+
+def test_from_the_console_to_an_application_and_by_its_address(chromium: Any, scene: Scene) -> None:
+    port = scene.workspace.host.rpartition(":")[2]
+    context = chromium.new_context()
+    context.set_default_timeout(TIMEOUT)
+    page = context.new_page()
+    page.goto(f"http://web-x.localhost:{port}/typed?a=b")
+    page.get_by_label("API key").fill(scene.workspace.api_key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"http://web-x.localhost:{port}/typed?a=b")
+    assert page.evaluate("document.cookie") == ""
+    context.clear_cookies(name=f"cai_application_{port}")
+    page.goto(f"{scene.workspace.host}{scene.page}/applications/{scene.application}")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=f"web-x.localhost:{port}").click()
+    opened.value.wait_for_url(f"http://web-x.localhost:{port}/")
+    # From a page of the application to another, once its cookie is gone: a way that begins at another site.
+    context.clear_cookies(name=f"cai_application_{port}")
+    opened.value.evaluate("location.href = '/linked'")
+    opened.value.wait_for_url(f"http://web-x.localhost:{port}/linked")
+    context.close()
