@@ -14,6 +14,19 @@ from typing import Literal
 from cai_deploy.errors import ConfigError
 
 Role = Literal["head", "worker"]
+Authentication = Literal["token", "none"]
+
+NODE_PORTS = (
+    "node_manager",
+    "object_manager",
+    "dashboard_agent",
+    "dashboard_agent_grpc",
+    "runtime_env_agent",
+    "metrics",
+)
+"""What the Ray of every node opens at its start. Beside them stand its workers, one port each, from a range."""
+
+WORKER_PORTS = ("worker_min", "worker_max")
 
 SMALLEST_OBJECT_STORE = 78_643_200
 """Bytes; Ray refuses less."""
@@ -45,6 +58,8 @@ class NodeSettings:
     pinned_ports: list[str] = field(default_factory=list)
     join_timeout: float = 600.0
     stop_timeout: float = 30.0
+    authentication: Authentication = "token"
+    tls: bool = False
 
     @property
     def object_store_bytes(self) -> int:
