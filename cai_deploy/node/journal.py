@@ -10,14 +10,16 @@ import threading
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 KEPT_BYTES = 2_000_000
 
 
 class Journal:
-    """Appends to ``path``; an old story that has grown long is moved aside first."""
+    """Appends to ``path``, and prints to ``output``; an old story that has grown long is moved aside first."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, output: TextIO | None = None) -> None:
+        self._output = output
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > KEPT_BYTES:
             path.replace(path.with_suffix(".old.log"))
@@ -36,7 +38,7 @@ class Journal:
         """One line, safe to call from several threads."""
         stamped = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ} {line.rstrip()}"
         with self._lock:
-            print(stamped, flush=True)
+            print(stamped, file=self._output, flush=True)
             if not self._file.closed:
                 self._file.write(stamped + "\n")
                 self._file.flush()

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections import deque
@@ -19,6 +21,10 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 KEPT_LINES = 30
 VITAL = {"gcs_server", "raylet"}
+
+TOO_LITTLE = 10_000_000
+"""Bytes of free disk. With less, some of Ray's programs end as they cannot write their logs, and so say nothing."""
+
 POLL = 0.05
 
 
@@ -29,6 +35,7 @@ class RayProcess:
         adopt_orphans()
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._tell = tell
+        self._scratch = env.get("TMPDIR", tempfile.gettempdir())
         self._process = subprocess.Popen(
             list(argv),
             env=dict(env),
@@ -51,6 +58,10 @@ class RayProcess:
         below = set(_descendants(self._process.pid))
         return {name for pid, _, name in _living() if pid in below} & VITAL
 
+    def shortage(self) -> str:
+        """What it lacks where it writes, "" where there is room."""
+        return shortage_in(self._scratch)
+
     def stop(self, patience: float) -> None:
         """Ask it to drain and end, for ``patience`` seconds; then end every process that it left behind."""
         with contextlib.suppress(ProcessLookupError):
@@ -66,6 +77,15 @@ class RayProcess:
             if line.strip():
                 self.last_lines.append(line.rstrip())
                 self._tell(f"ray: {line.rstrip()}")
+
+
+def shortage_in(directory: str) -> str:
+    """That there is hardly any room in ``directory``, "" when there is."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError:
+        return ""
+    return f"No space left on device: {free / 1e6:.1f} MB are free in {directory}" if free < TOO_LITTLE else ""
 
 
 def adopt_orphans() -> None:
