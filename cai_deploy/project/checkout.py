@@ -1,4 +1,4 @@
-"""Bringing a project's clone to a wanted commit.
+"""Bringing a project's clone to a wanted commit, or beginning one where the workspace could not.
 
 Untracked files stay. Edits to tracked files are somebody's work inside the workspace, so they are named and not thrown
 away.
@@ -6,16 +6,20 @@ away.
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cai_deploy import shell
+from cai_deploy import git_access, shell
 from cai_deploy.errors import CommandFailed, DeployError
+from cai_deploy.git_access import GitAccess
 from cai_deploy.redaction import without_credentials
 
 FETCH_TIMEOUT = 600.0
+DEFAULT = "HEAD"
+"""By which an origin means the branch that it begins with."""
 
 
 @dataclass(frozen=True)
@@ -26,65 +30,119 @@ class SyncResult:
     changed: bool
 
 
-def sync(root: Path, ref: str, *, force: bool = False) -> SyncResult:
-    """Bring the clone at ``root`` to ``ref``: a branch, a tag or a commit of its origin.
+@dataclass(frozen=True)
+class Clone:
+    """The clone at ``root``. ``env`` are the variables under which git gets into its origin."""
 
-    ``force`` throws local edits to tracked files away.
+    root: Path
+    env: Mapping[str, str]
 
-    Raises DeployError for local edits, a ref that the origin does not have, or an origin that does not answer.
-    """
-    before = _git(root, "rev-parse", "HEAD")
-    if before == ref:
-        return SyncResult(before, changed=False)
-    wanted = _find(root, ref)
-    if wanted == before:
-        return SyncResult(before, changed=False)
-    if not force:
-        _refuse_local_edits(root)
-    _git(root, "reset", "--quiet", "--hard", wanted)
-    return SyncResult(wanted, changed=True)
+    def sync(self, ref: str, *, force: bool = False) -> SyncResult:
+        """Bring it to ``ref``: a branch, a tag or a commit of its origin.
 
+        ``force`` throws local edits to tracked files away.
 
-def _find(root: Path, ref: str) -> str:
-    """The commit behind ``ref``, fetched by name; a server may refuse that for a bare commit, so then everything."""
-    if ref.startswith("-"):
-        raise DeployError(f"{ref!r} is no branch, tag or commit", next_step="check project.git_ref")
-    try:
-        _git(root, "fetch", "--quiet", "origin", ref)
-        return _git(root, "rev-parse", "FETCH_HEAD^{commit}")
-    except CommandFailed as error:
-        refused = error
-    try:
-        if re.fullmatch(r"[0-9a-f]{7,64}", ref):  # a name would be looked up among stale local branches too
-            _git(root, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-            return _git(root, "rev-parse", "--verify", f"{ref}^{{commit}}")
-    except CommandFailed as error:
-        refused = error
-    raise DeployError(
-        f"{ref} could not be had from the project's origin",
-        why=refused.output_tail,
-        next_step="push the commit first, or check project.git_ref and the project's access to the repository",
-    )
+        Raises DeployError for local edits, a ref that the origin does not have, or an origin that does not answer.
+        """
+        before = self.commit()
+        if before == ref:
+            return SyncResult(before, changed=False)
+        wanted = self._find(ref)
+        if wanted == before:
+            return SyncResult(before, changed=False)
+        if before and not force:
+            self._refuse_local_edits()
+        if not before:
+            self._stand_on(ref, wanted)
+        self._git("reset", "--quiet", "--hard", wanted)
+        return SyncResult(wanted, changed=True)
 
+    def begin(self, url: str) -> None:
+        """Have ``url`` as origin: of a new clone where there is none."""
+        self._git("init", "--quiet", ".")
+        known = self._git("remote").split()
+        self._git("remote", *(("set-url", "origin") if "origin" in known else ("add", "origin")), url)
 
-def _refuse_local_edits(root: Path) -> None:
-    edited = _git(root, "status", "--porcelain", "--untracked-files=no")
-    if edited:
+    def commit(self) -> str:
+        """Where it is, "" before its first commit has been fetched."""
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        except CommandFailed:
+            return ""
+
+    def branch(self) -> str:
+        """The branch that it is on; where it is on none HEAD, by which its origin means its default."""
+        return self._git("rev-parse", "--abbrev-ref", "HEAD")
+
+    def _stand_on(self, ref: str, commit: str) -> None:
+        """Before the first commit: on the branch that ``ref`` names, or on none where it names another thing."""
+        listed = self._git("ls-remote", "--symref", "origin", DEFAULT, f"refs/heads/{ref}")
+        default = re.search(r"^ref: (refs/heads/\S+)\tHEAD$", listed, re.MULTILINE)
+        if ref == DEFAULT and default:
+            self._git("symbolic-ref", "HEAD", default.group(1))
+        elif f"\trefs/heads/{ref}" in listed:
+            self._git("symbolic-ref", "HEAD", f"refs/heads/{ref}")
+        else:
+            self._git("update-ref", "--no-deref", "HEAD", commit)
+
+    def _find(self, ref: str) -> str:
+        """The commit behind ``ref``, fetched by name; a server may refuse that for a bare commit, so then all of it."""
+        if ref.startswith("-"):
+            raise DeployError(f"{ref!r} is no branch, tag or commit", next_step="check project.git_ref")
+        try:
+            self._git("fetch", "--quiet", "origin", ref)
+            return self._git("rev-parse", "FETCH_HEAD^{commit}")
+        except CommandFailed as error:
+            refused = error
+        try:
+            if re.fullmatch(r"[0-9a-f]{7,64}", ref):  # a name would be looked up among stale local branches too
+                self._git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+                return self._git("rev-parse", "--verify", f"{ref}^{{commit}}")
+        except CommandFailed as error:
+            refused = error
         raise DeployError(
-            "files of the project were edited inside the workspace",
-            why=edited,
-            next_step="commit them or take them back in the project, then deploy again",
+            f"{ref} could not be had from the project's origin",
+            why=refused.output_tail,
+            next_step="push the commit first, or check project.git_ref and the project's access to the repository",
         )
 
+    def _refuse_local_edits(self) -> None:
+        edited = self._git("status", "--porcelain", "--untracked-files=no")
+        if edited:
+            raise DeployError(
+                "files of the project were edited inside the workspace",
+                why=edited,
+                next_step="commit them or take them back in the project, then deploy again",
+            )
 
-def _git(root: Path, *arguments: str) -> str:
+    def _git(self, *arguments: str) -> str:
+        try:
+            command = ["git", "-C", str(self.root), *arguments]
+            return shell.run(command, env=self.env, timeout=FETCH_TIMEOUT).stdout.strip()
+        except CommandFailed as error:
+            told = f"git {arguments[0]}"
+            raise CommandFailed(told, error.status, without_credentials(error.output_tail)) from None
+
+
+@contextmanager
+def opened(root: Path, url: str | None, access: GitAccess | None) -> Iterator[Clone]:
+    """The project's clone, which ``access`` opens; begun with ``url`` as its origin if that is given.
+
+    Raises DeployError where there is none and none can be begun.
+    """
+    if url is None and not (root / ".git").exists():
+        raise DeployError(
+            "this project has no repository", next_step="set project.git_url, and launch once from outside"
+        )
+    with git_access.environment(url or _origin(root), access) as env:
+        clone = Clone(root, env)
+        if url is not None:
+            clone.begin(url)
+        yield clone
+
+
+def _origin(root: Path) -> str:
     try:
-        return shell.run(["git", "-C", str(root), *arguments], env=_environment(), timeout=FETCH_TIMEOUT).stdout.strip()
-    except CommandFailed as error:
-        command = f"git {arguments[0]}"
-        raise CommandFailed(command, error.status, without_credentials(error.output_tail)) from None
-
-
-def _environment() -> dict[str, str]:
-    """Nobody is there to type a password: git is to fail, not to wait for one."""
-    return {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+        return shell.run(["git", "-C", str(root), "config", "--get", "remote.origin.url"]).stdout.strip()
+    except CommandFailed:
+        return ""

@@ -16,15 +16,21 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cai_deploy import layout, shell
 from cai_deploy.errors import CommandFailed, DeployError
 from cai_deploy.project.lock import DirectoryLock
+from cai_deploy.project.packing import pack_where_slow
 from cai_deploy.redaction import without_credentials
 
 BUILD_TIMEOUT = 3600.0
 LOCK_TIMEOUT = 3600.0
+
+ROOM = 64 * 1024**2
+"""Bytes: with less than that left, it is the disk that stopped a build."""
+
 UV = "uv>=0.5,<1"
 DROPPED_VARIABLES = (
     "PIP_USER",
@@ -40,13 +46,18 @@ DROPPED_VARIABLES = (
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build did. ``seconds`` is 0.0 when the environment stood already."""
+    """What a build did. ``seconds`` is 0.0 when the environment stood already.
+
+    ``told`` says what was found out about the file system and what was done about it, "" where that is nothing.
+    """
 
     name: str
     built: bool
     seconds: float
+    told: str = ""
 
 
+@lru_cache(maxsize=16)
 def environment_name(requirements: str, python: str, runtime: str) -> str:
     """The name of the environment for this lock file's text, this Python ("3.11") and this runtime image."""
     pins = [line.strip() for line in requirements.splitlines() if line.strip() and not line.strip().startswith("#")]
@@ -67,8 +78,10 @@ def newest_ready(root: Path) -> str | None:
     return marks[-1].parent.name if marks else None
 
 
-def build_environment(root: Path, requirements: Path, python: str, name: str) -> BuildResult:
-    """Build the environment ``name`` in the project at ``root``, unless it stands.
+def build_environment(
+    root: Path, requirements: Path, python: str, name: str, *, timeout: float = BUILD_TIMEOUT
+) -> BuildResult:
+    """Build the environment ``name`` in the project at ``root``, unless it stands; ``timeout`` is in seconds.
 
     Raises DeployError when this interpreter is not the wanted Python or when uv fails.
     """
@@ -82,9 +95,10 @@ def build_environment(root: Path, requirements: Path, python: str, name: str) ->
         if is_ready(root, name):
             return BuildResult(name, built=False, seconds=0.0)
         shutil.rmtree(environment, ignore_errors=True)
-        _fill(root, environment, root / requirements)
+        _fill(root, environment, root / requirements, timeout)
+        told = pack_where_slow(environment)
         _mark_ready(root, name, python)
-    return BuildResult(name, built=True, seconds=time.monotonic() - started)
+    return BuildResult(name, built=True, seconds=time.monotonic() - started, told=told)
 
 
 def require_python(python: str) -> None:
@@ -105,7 +119,7 @@ def keep_out_of_git(root: Path) -> None:
         ignore.write_text("*\n", encoding="utf-8")
 
 
-def _fill(root: Path, environment: Path, requirements: Path) -> None:
+def _fill(root: Path, environment: Path, requirements: Path, timeout: float) -> None:
     clean = {name: value for name, value in os.environ.items() if name not in DROPPED_VARIABLES}
     uv = find_uv(root, clean)
     # The cache and the project are often on different file systems, where a hard link is not to be had.
@@ -120,14 +134,20 @@ def _fill(root: Path, environment: Path, requirements: Path) -> None:
                 *("--python", str(environment / "bin" / "python"), str(requirements)),
             ],
             env=clean,
-            timeout=BUILD_TIMEOUT,
+            timeout=timeout,
         )
     except CommandFailed as error:
         raise DeployError(
             f"the environment could not be built from {requirements.name}",
             why=without_credentials(error.output_tail),
-            next_step="mend the requirements file, lock it again, commit, and deploy",
+            next_step=_way_out(environment),
         ) from error
+
+
+def _way_out(environment: Path) -> str:
+    if shutil.disk_usage(environment.parent).free < ROOM:
+        return "make room where the project lies, and run the same command again"
+    return "mend the requirements file, lock it again, commit, and deploy"
 
 
 def find_uv(root: Path, environ: Mapping[str, str]) -> list[str]:

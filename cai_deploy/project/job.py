@@ -20,6 +20,9 @@ from typing import NoReturn
 from cai_deploy import layout
 from cai_deploy.errors import ConfigError, DeployError
 
+SCHEDULED = "CAI_DEPLOY_SCHEDULED"
+"""The variable with the name of a job of a schedule, by which its runs find their own log."""
+
 
 class JobFailed(Exception):
     """How a job script ends badly: the kernel shows it, and the run counts as failed."""
@@ -46,7 +49,7 @@ def run(name: str, work: Callable[[Callable[[str], None]], None]) -> None:
 
     Raises JobFailed with what, why and next step when ``work`` fails in a way that we know.
     """
-    with job_log(Path.cwd() / layout.job_log_file(name)) as tell:
+    with job_log(Path.cwd() / layout.job_log_file(os.environ.get(SCHEDULED) or name)) as tell:
         try:
             work(tell)
         except DeployError as error:
