@@ -15,6 +15,7 @@ from cai_deploy.api.schemas import (
     CreateJobRunRequest,
     CreateProjectRequest,
 )
+from cai_deploy.places.cai import job_ground, kept, program
 from cai_deploy.state import Step
 
 
@@ -23,10 +24,22 @@ def apply(client: Client, step: Step, project_id: str) -> None:
     request = step.request or {}
     if step.kind == "project":
         client.projects.create(CreateProjectRequest.model_validate(request["body"]))
+    elif step.kind == program.KIND:
+        program.upload(client, project_id, step)
     elif step.kind in ("environment", "code"):
         run_job(client, project_id, request["job"], request["body"])
-    elif step.kind in ("launcher", "specification"):
+    elif step.kind in ("specification", "record"):
+        put = kept.create if step.action == "create" else kept.replace
+        put(client.files, project_id, request["body"]["path"], request["body"]["content"])
+    elif step.kind == job_ground.KIND:
+        job_ground.apply(client, project_id, step)
+    elif step.kind == "sleep" and step.action == "stop":
+        client.files.delete(project_id, request["body"]["path"])
+    elif step.kind in ("sleep", "credential"):
         client.files.upload(project_id, request["body"]["path"], request["body"]["content"].encode())
+    elif step.kind == "launcher":
+        put_file = client.files.create if step.action == "create" else client.files.upload
+        put_file(project_id, request["body"]["path"], request["body"]["content"].encode())
     else:
         apply_to_node(client, step, project_id)
 

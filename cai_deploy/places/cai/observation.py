@@ -1,37 +1,36 @@
-"""What a workspace shows of one cluster: the common Observation, and the raw facts that ``build.py`` needs besides."""
+"""What a workspace shows of one cluster: what every place does, and the raw facts that ``build.py`` needs besides."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from cai_deploy.api.schemas import Application, Project, Runtime
-from cai_deploy.spec import ClusterSpec
-from cai_deploy.state import GroundState, Observation
+from cai_deploy.api.schemas import Project, Runtime
+from cai_deploy.places.base import PlaceObservation
+from cai_deploy.state import GroundState
 
 
 @dataclass(frozen=True)
-class CaiObservation(Observation):
-    """``applications`` are ours, by node name; ``requirements`` is the text of the lock file in the project.
+class CaiObservation(PlaceObservation):
+    """``runtimes_in_use`` are the images that nodes run on, by group; ``requirements`` is the text of the lock
+    file, and ``lock_file`` where it stands.
 
-    ``commit`` is what the project's clone is at, "" when nobody asked; ``missing_scripts`` are the scripts that the
-    specification names and the project does not hold.
+    ``missing_scripts`` are the scripts that the
+    specification names and the project does not hold. ``oldest`` and ``newest`` are when the first and the last of its
+    nodes were created.
     """
 
     project: Project | None = None
-    applications: Mapping[str, Application] = field(default_factory=dict)
+    runtimes_in_use: Mapping[str, str] = field(default_factory=dict)
     runtimes: tuple[Runtime, ...] = ()
     requirements: str | None = None
-    applied_spec: ClusterSpec | None = None
-    commit: str = ""
+    lock_file: str = ""
     missing_scripts: frozenset[str] = frozenset()
+    oldest: datetime | None = None
+    newest: datetime | None = None
 
     @property
     def code_there(self) -> bool:
         """Whether the project's clone has come to its end."""
         return any(ground.kind == "project" and ground.state is GroundState.READY for ground in self.ground)
-
-    @property
-    def runtimes_in_use(self) -> dict[str, str]:
-        """The image that each node runs on."""
-        return {node: app.runtime_identifier for node, app in self.applications.items() if app.runtime_identifier}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cai_deploy import layout
 from cai_deploy.api.client import Client
 from cai_deploy.api.schemas import JobRun
+from cai_deploy.places.cai.texts import Texts
 from cai_deploy.shell import last_lines
 from cai_deploy.state import Ground, GroundState, WantedGround
 
@@ -17,6 +18,10 @@ ACTIVE = {
 }
 SUCCEEDED = "ENGINE_SUCCEEDED"
 ENDED_BADLY = ("ENGINE_FAILED", "ENGINE_TIMEDOUT", "ENGINE_STOPPED", "ENGINE_SKIPPED")
+
+GIT_HEAD = ".git/HEAD"
+BRANCH = "ref: refs/heads/"
+GIT_PACKED = ".git/packed-refs"
 
 JOB_LOGS = {
     "environment": layout.job_log_file("setup_environment"),
@@ -48,16 +53,22 @@ def environment_ready(client: Client, project_id: str, environment: str) -> bool
     return client.files.exists(project_id, layout.environment_ready_file(environment))
 
 
-def checked_out_commit(client: Client, project_id: str) -> str:
+def checked_out_branch(texts: Texts, project_id: str) -> str:
+    """The branch that the project's clone is on; "" when it is on none, or there is no clone."""
+    head = (texts.read(project_id, [GIT_HEAD])[GIT_HEAD] or "").strip()
+    return head.removeprefix(BRANCH) if head.startswith(BRANCH) else ""
+
+
+def checked_out_commit(texts: Texts, project_id: str) -> str:
     """The commit that the project's clone is at, read from git's own files; "" when they don't say."""
-    head = (client.files.read_text(project_id, ".git/HEAD") or "").strip()
+    head = (texts.read(project_id, [GIT_HEAD])[GIT_HEAD] or "").strip()
     if not head.startswith("ref: "):
         return head
     ref = head.removeprefix("ref: ")
-    loose = client.files.read_text(project_id, f".git/{ref}")
+    loose = texts.read(project_id, [f".git/{ref}"])[f".git/{ref}"]
     if loose:
         return loose.strip()
-    packed = client.files.read_text(project_id, ".git/packed-refs") or ""
+    packed = texts.read(project_id, [GIT_PACKED])[GIT_PACKED] or ""
     return next((line.split()[0] for line in packed.splitlines() if line.endswith(f" {ref}")), "")
 
 
