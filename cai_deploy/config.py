@@ -1,27 +1,28 @@
 """File + environment + flags -> ClusterSpec, and which workspace to talk to.
 
 The order of precedence is: flags over the environment over the file over defaults. Whatever is wrong is answered with
-the path of the key, the value found, what is allowed and, for a misspelt key, what was probably meant. This module
+the path of the key, its line and column, the value found, what is allowed and what was probably meant. This module
 reads a file and the environment it is given; it must not know how a specification is carried out.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from cai_deploy.errors import ConfigError
-from cai_deploy.redaction import without_credentials
-from cai_deploy.spec import NAME_PATTERN, ClusterSpec
+from cai_deploy.spec import ClusterSpec
+from cai_deploy.spec.misfits import sentences
+from cai_deploy.spec.positions import Position, parse_nodes, repeated_key
 
 DEFAULT_FILE = Path("cai-deploy.yaml")
+QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C where PyYAML was built with it; what it makes is the same."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class WorkspaceTarget:
 
 
 def load(path: Path | None, *, base: ClusterSpec | None = None) -> ClusterSpec:
-    """The specification in ``path``, or in ``cai-deploy.yaml`` here, or ``base``, or the defaults.
+    """The specification in ``path``, or in ``cai-deploy.yaml`` here or above, or ``base``, or the defaults.
+
+    One that is found below the top of a repository tells its paths from where it stands.
 
     Raises ConfigError for a file that is missing though it was named, is not YAML, or breaks the schema.
     """
-    chosen = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    chosen = path or find_file()
     if chosen is None:
         return base or ClusterSpec()
     try:
@@ -50,31 +53,62 @@ def load(path: Path | None, *, base: ClusterSpec | None = None) -> ClusterSpec:
             why=error.strerror or str(error),
             next_step="give --config a file that exists",
         ) from error
-    return parse(text, source=str(chosen))
+    return parse(text, source=str(chosen)).from_top("" if path else _below_top(chosen))
+
+
+def find_file(start: Path = Path()) -> Path | None:
+    """``cai-deploy.yaml`` in ``start``, or in the nearest directory above it in the same repository."""
+    if (start / DEFAULT_FILE).is_file():
+        return start / DEFAULT_FILE
+    top = _top(start)
+    above = [each for each in start.resolve().parents if top and each.is_relative_to(top)]
+    return next((each / DEFAULT_FILE for each in above if (each / DEFAULT_FILE).is_file()), None)
+
+
+def _top(start: Path) -> Path | None:
+    """The top of the repository around ``start``."""
+    here = start.resolve()
+    return next((each for each in (here, *here.parents) if (each / ".git").exists()), None)
+
+
+def _below_top(file: Path) -> str:
+    """The directory of ``file`` as the repository around it names it, "" for its top, or outside of any."""
+    top = _top(file.parent)
+    below = file.parent.resolve().relative_to(top).as_posix() if top else "."
+    return "" if below == "." else below
 
 
 def parse(text: str, *, source: str = "the specification") -> ClusterSpec:
     """The specification in ``text`` (YAML, so JSON too). Raises ConfigError as :func:`load` does."""
     try:
-        data = yaml.safe_load(text)
+        root = parse_nodes(text)  # first, as its words on what is no YAML are the better ones
+        data = yaml.load(text, Loader=QUICK_LOADER)  # noqa: S506 (a safe one)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not YAML", why=" ".join(str(error).split())) from error
+        raise ConfigError(f"{source} is not YAML", why=_of_yaml(error)) from error
     if data is None:
         data = {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source} must hold keys and values", why=f"it holds a {type(data).__name__}")
-    return build(data, source=source)
+    if twice := repeated_key(root):
+        raise ConfigError(
+            f"{source} is not a valid specification",
+            why=f"{twice[0]}: stands twice, and only the second would count ({twice[1]})",
+            next_step="remove one of them",
+        )
+    return build(data, source=source, root=root)
 
 
-def build(data: Mapping[str, Any], *, source: str) -> ClusterSpec:
-    """The specification that ``data`` describes. Raises ConfigError for the first keys that are wrong."""
+def build(data: Mapping[str, Any], *, source: str, root: yaml.Node | None = None) -> ClusterSpec:
+    """The specification that ``data`` describes, which was written as ``root``.
+
+    Raises ConfigError with everything that is wrong.
+    """
     try:
         return ClusterSpec.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError(
             f"{source} is not a valid specification",
-            why="\n".join(lines),
+            why="\n".join(sentences(error, root)),
             next_step="compare with the annotated example: python -m cai_deploy config --example",
         ) from error
 
@@ -118,54 +152,8 @@ def _first(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
     return "", ""
 
 
-def _explain(problem: ErrorDetails) -> str:
-    path = _path(problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(problem["loc"][:-1]))
-        close = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
-        return f"{path}: unknown key; {hint}"
-    return f"{path}: {_allowed(problem)}, not {_shown(problem['input'])!r}" if path else _allowed(problem)
-
-
-def _shown(value: object) -> object:
-    return without_credentials(value) if isinstance(value, str) else value
-
-
-def _allowed(problem: ErrorDetails) -> str:
-    context = problem.get("ctx", {})
-    if problem["type"] == "value_error":
-        return str(context.get("error", problem["msg"]))
-    if problem["type"] == "string_pattern_mismatch" and context.get("pattern") == NAME_PATTERN:
-        return "must be lower-case letters, digits and single hyphens, a letter first"
-    return (
-        problem["msg"]
-        .replace("Input should", "must")
-        .replace("String should", "must")
-        .replace("be a valid tuple", "be a list")
-    )
-
-
-def _path(location: tuple[str | int, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".")
-
-
-def _fields_at(location: tuple[str | int, ...]) -> set[str]:
-    model: type[BaseModel] = ClusterSpec
-    for part in location:
-        if isinstance(part, int):
-            continue
-        inner = _model_in(model.model_fields[part].annotation) if part in model.model_fields else None
-        if inner is None:
-            return set()
-        model = inner
-    return set(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
+def _of_yaml(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem} ({Position(mark.line + 1, mark.column + 1)})"
+    return " ".join(str(error).split())

@@ -7,7 +7,7 @@ command's own keys beside them; a failure is ``{"error": {"what", "why", "next_s
 from __future__ import annotations
 
 import json
-import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from cai_deploy.errors import DeployError
+from cai_deploy.membership import number_of
+from cai_deploy.places.base import PlaceObservation
+from cai_deploy.redaction import shown_variables
 from cai_deploy.state import Node, Observation, Plan, Request, Step
-
-SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD?$|CREDENTIAL", re.IGNORECASE)
 
 
 def envelope(cluster: str, place: str, seen: Observation, *, converged: bool, **more: Any) -> dict[str, Any]:
@@ -26,10 +27,21 @@ def envelope(cluster: str, place: str, seen: Observation, *, converged: bool, **
         "cluster": cluster,
         "place": place,
         "converged": converged,
-        "nodes": [_node(node) for node in in_order(seen.nodes)],
+        "nodes": [_node(node) for node in in_order((*seen.nodes, *seen.joined))],
         "connection": asdict(seen.connection) if seen.connection else None,
         **more,
     }
+
+
+def code_document(seen: PlaceObservation) -> dict[str, str] | None:
+    """What the clone in the project is at, as data."""
+    return {"commit": seen.commit, "branch": seen.branch} if seen.commit else None
+
+
+def show_code(seen: PlaceObservation) -> None:
+    """The same for people, where it is known."""
+    if seen.commit:
+        say(f"code: {seen.commit[:12]}{f' of {seen.branch}' if seen.branch else ''}")
 
 
 def plan_document(plan: Plan) -> list[dict[str, Any]]:
@@ -50,17 +62,32 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
 def shown_request(step: Step) -> Request | None:
     """A step's request as it may be shown: without values that may be secret.
 
-    Variables whose names speak of secrets keep their names alone. The specification file repeats every variable, so
-    its text is left out; it is the person's own.
+    Variables whose names speak of secrets keep their names alone. The files of specifications, and
+    those for Compose, repeat every variable, so their text is left out; they are the person's own.
     """
-    body = dict(step.request.get("body", {})) if step.request else {}
-    if "environment" in body:
-        body["environment"] = {
-            name: "***" if SECRET_NAME.search(name) else value for name, value in body["environment"].items()
-        }
-    if step.kind == "specification" and "content" in body:
-        body["content"] = f"({len(body['content'])} characters)"
-    return {**step.request, "body": body} if step.request else None
+    if step.request is None:
+        return None
+    shown = dict(step.request)
+    if "body" in shown:
+        body = dict(shown["body"])
+        if "environment" in body:
+            body["environment"] = shown_variables(body["environment"])
+        if step.kind in ("specification", "record", "compose file") and "content" in body:
+            body["content"] = f"({len(body['content'])} characters)"
+        shown["body"] = body
+    if "environment" in shown:
+        shown["environment"] = shown_variables(shown["environment"])
+        if "text" in shown:
+            shown["text"] = _shown_script(shown["text"], step.request["environment"])
+    return shown
+
+
+def _shown_script(text: str, variables: Mapping[str, str]) -> str:
+    """A batch script, which holds its ``variables`` too, without those values that are not shown."""
+    for name, shown in shown_variables(variables).items():
+        if shown != variables[name]:
+            text = text.replace(f"export {name}={shlex.quote(variables[name])}\n", f"export {name}={shown}\n", 1)
+    return text
 
 
 def show_json(document: Mapping[str, Any]) -> None:
@@ -76,17 +103,25 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def show_nodes(seen: Observation) -> None:
-    """Print the cluster's nodes as a table."""
+def show_nodes(seen: Observation, runs_as: str) -> None:
+    """Print the cluster's nodes as a table; ``runs_as`` is the place's word for what runs one."""
+    nodes = in_order((*seen.nodes, *seen.joined))
     rows = [
         (node.name, node.group, node.state.value, node.ray_state or "-", node.address or "-", node.native_id)
-        for node in in_order(seen.nodes)
+        for node in nodes
     ]
-    show_table(("NODE", "GROUP", "STATE", "RAY", "ADDRESS", "APPLICATION"), rows)
+    headings = ("NODE", "GROUP", "STATE", "RAY", "ADDRESS", runs_as.upper())
+    if any(node.reason for node in nodes):
+        show_table((*headings, "REASON"), [(*row, node.reason) for row, node in zip(rows, nodes, strict=True)])
+    else:
+        show_table(headings, rows)
 
 
-def show_error(error: DeployError, *, as_json: bool) -> None:
-    """What failed, why, and the next step: on stderr for people, on stdout as JSON when that was asked for."""
+def show_error(error: DeployError, status: int, *, as_json: bool) -> None:
+    """What failed, why, and the next step: on stderr for people, on stdout as JSON when that was asked for.
+
+    ``status`` is what the command answers with.
+    """
     if as_json:
         show_json(
             {
@@ -94,7 +129,7 @@ def show_error(error: DeployError, *, as_json: bool) -> None:
                     "what": error.what,
                     "why": error.why,
                     "next_step": error.next_step,
-                    "exit_code": error.exit_code,
+                    "exit_code": status,
                 }
             }
         )
@@ -112,12 +147,7 @@ def say(text: str) -> None:
 
 def in_order(nodes: Sequence[Node]) -> list[Node]:
     """Head first, then workers by group and number (worker-2 before worker-10)."""
-    return sorted(nodes, key=lambda node: (node.role != "head", node.group, _number(node.name), node.name))
-
-
-def _number(name: str) -> int:
-    digits = name.rpartition("-")[2]
-    return int(digits) if digits.isdigit() else -1
+    return sorted(nodes, key=lambda node: (node.role != "head", node.group, number_of(node.name), node.name))
 
 
 def _node(node: Node) -> dict[str, str]:
@@ -129,4 +159,5 @@ def _node(node: Node) -> dict[str, str]:
         "ray_state": node.ray_state,
         "address": node.address,
         "native_id": node.native_id,
+        **({"reason": node.reason} if node.reason else {}),
     }

@@ -13,12 +13,23 @@ from cai_deploy.local_workspace.process import Endpoint
 
 @click.group("workspace")
 def command() -> None:
-    """Run the local workspace, which speaks the CML API v2 and really runs jobs and applications."""
+    """Run the local workspace, which speaks the CML API v2 and really runs jobs and applications.
+
+    \b
+    Examples:
+      python -m cai_deploy workspace start
+      eval "$(python -m cai_deploy workspace env)"
+    """
 
 
 @command.command("start")
 def start() -> None:
-    """Start it, or find it running."""
+    """Start it, or find it running.
+
+    \b
+    Examples:
+      python -m cai_deploy workspace start
+    """
     endpoint = process.start()
     say(f"the local workspace runs at {endpoint.host} ({endpoint.note})")
     say(f"its console: {endpoint.host}/ (the key is in `workspace env`)")
@@ -27,14 +38,25 @@ def start() -> None:
 
 @command.command("stop")
 def stop() -> None:
-    """Stop it and everything that runs in it. Projects and their files are kept."""
+    """Stop it and everything that runs in it. Projects and their files are kept.
+
+    \b
+    Examples:
+      python -m cai_deploy workspace stop
+    """
     say("stopped, with all that ran in it" if process.stop() else "nothing to do: it does not run")
 
 
 @command.command("status")
 @json_option
 def status(as_json: bool) -> None:
-    """Show whether it runs, and what runs in it."""
+    """Show whether it runs, and what runs in it.
+
+    \b
+    Examples:
+      python -m cai_deploy workspace status
+      python -m cai_deploy workspace status --json
+    """
     document = process.status()
     if as_json:
         show_json(document)
@@ -47,7 +69,12 @@ def status(as_json: bool) -> None:
 
 @command.command("env")
 def env() -> None:
-    """Print export lines for a shell: eval "$(python -m cai_deploy workspace env)"."""
+    """Print export lines for a shell: eval "$(python -m cai_deploy workspace env)".
+
+    \b
+    Examples:
+      eval "$(python -m cai_deploy workspace env)"
+    """
     endpoint = require_running()
     click.echo(f"export CML_HOST={endpoint.host}")
     click.echo(f"export CML_API_KEY={endpoint.api_key}")
@@ -55,7 +82,12 @@ def env() -> None:
 
 @command.command("logs")
 def logs() -> None:
-    """Show what the workspace's server has written."""
+    """Show what the workspace's server has written.
+
+    \b
+    Examples:
+      python -m cai_deploy workspace logs
+    """
     file = process.log_file()
     click.echo(file.read_text(encoding="utf-8", errors="replace") if file.exists() else "(nothing yet)", nl=False)
 
