@@ -1,4 +1,4 @@
-"""500 applications of a trivial script: created, listed and deleted, with the server's memory before and after."""
+"""Many applications of a trivial script: created, listed and deleted, with the server's memory before and after."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import pytest
 import requests
 
 from cai_deploy.local_workspace import process
+from tests.benchmarks.conftest import Record, Size
+from tests.benchmarks.rows import at_most, count
 
-APPLICATIONS, CALLERS = 500, 4
+CALLERS = 4
 GROWTH_ALLOWED_MB = 10.0
+
+pytestmark = pytest.mark.short
 
 
 @pytest.fixture
@@ -58,7 +62,8 @@ def timed(what: str, count: int) -> Iterator[None]:
     print(f"{what:<28} {seconds:7.2f} s   {seconds / count * 1000:7.2f} ms each")
 
 
-def test_many_applications(endpoint: process.Endpoint) -> None:
+def test_many_applications(endpoint: process.Endpoint, record: Record, size: Size) -> None:
+    many = size.of(500, 40)
     caller = Caller(endpoint)
     project = caller("POST", "projects", {"name": "many"})["id"]
     runtime = caller("GET", "runtimes")["runtimes"][0]["image_identifier"]
@@ -77,35 +82,37 @@ def test_many_applications(endpoint: process.Endpoint) -> None:
 
     print(f"\nserver at the start          {server_mb(endpoint):7.1f} MB")
     with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(delete, list(pool.map(create, range(APPLICATIONS)))))
+        list(pool.map(delete, list(pool.map(create, range(many)))))
         before = server_mb(endpoint)
         print(f"server after a first round    {before:7.1f} MB")
-        with timed("create", APPLICATIONS):
-            made = list(pool.map(create, range(APPLICATIONS)))
-        with timed("until all pods run", APPLICATIONS):
-            while pods() < APPLICATIONS:
+        with timed("create", many):
+            made = list(pool.map(create, range(many)))
+        with timed("until all pods run", many):
+            while pods() < many:
                 time.sleep(0.1)
-        print(f"server with {APPLICATIONS} applications {server_mb(endpoint):7.1f} MB")
+        print(f"server with {many} applications {server_mb(endpoint):7.1f} MB")
         cpu, began = server_cpu(endpoint), time.monotonic()
-        time.sleep(5)
+        time.sleep(size.of(5, 1))
         share = (server_cpu(endpoint) - cpu) / (time.monotonic() - began)
-        print(f"server's CPU while it waits  {share:7.0%}   ({APPLICATIONS} ports are asked whether they answer)")
+        print(f"server's CPU while it waits  {share:7.0%}   ({many} ports are asked whether they answer)")
         with timed("list, one page of all", 1):
-            assert len(caller("GET", f"{applications}?page_size=1000")["applications"]) == APPLICATIONS
-        with timed("list, page by page", APPLICATIONS // 10):
+            assert len(caller("GET", f"{applications}?page_size=1000")["applications"]) == many
+        with timed("list, page by page", many // 10):
             token, seen = "", 0
             while True:
                 page = caller("GET", f"{applications}?page_token={token}")
                 seen += len(page["applications"])
                 if not (token := page["next_page_token"]):
                     break
-            assert seen == APPLICATIONS
+            assert seen == many
         with timed("look at one", 1):
             caller("GET", f"{applications}/{made[0]}")
-        with timed("delete", APPLICATIONS):
+        with timed("delete", many):
             list(pool.map(delete, made))
     after = server_mb(endpoint)
     print(f"server at the end            {after:7.1f} MB")
     assert caller("GET", applications)["applications"] == []
     assert pods() == 0
+    grown = count(f"MB that the local workspace grows by with {many} applications that come and go", after - before)
+    record(grown.toward(at_most(GROWTH_ALLOWED_MB)))
     assert after - before < GROWTH_ALLOWED_MB

@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
 import cai_deploy.local_workspace
 from cai_deploy.local_workspace import process
+from tests import polling
 
 DOCUMENT = yaml.safe_load(
     (Path(cai_deploy.local_workspace.__file__).parent / "contract" / "cml-api-v2.yaml").read_text(encoding="utf-8")
@@ -39,28 +39,16 @@ RUN_ENDS = {"ENGINE_SUCCEEDED", "ENGINE_FAILED", "ENGINE_STOPPED", "ENGINE_TIMED
 @contextlib.contextmanager
 def running(home: Path, **environment: str) -> Iterator[process.Endpoint]:
     """A workspace of its own; stopped, with all that runs in it, at the end."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "CAI_DEPLOY_HOME": str(home),
-            "CAI_DEPLOY_POD_MODE": "loopback",
-            "CAI_DEPLOY_STOP_GRACE": "0.5",
-            **environment,
-        }.items():
-            patch.setenv(name, value)
-        try:
-            yield process.start()
-        finally:
-            process.stop()
+    # Not by the variables of this process: one workspace lives for the whole run, and other tests have others.
+    variables = {"CAI_DEPLOY_POD_MODE": "loopback", "CAI_DEPLOY_STOP_GRACE": "0.5", **environment}
+    try:
+        yield process.start(at=home / "workspace", variables=variables)
+    finally:
+        process.stop(at=home / "workspace")
 
 
-def eventually(what: Callable[[], Any], *, seconds: float = 30.0) -> Any:
-    """The first true value of ``what``; an assertion when none comes in time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := what():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} seconds; last: {what()!r}")
+eventually = partial(polling.eventually, seconds=30.0)
+"""The same wait as everywhere, with the time that clones and builds take."""
 
 
 def response_schema(stated: dict[str, Any], status: int) -> dict[str, Any] | None:

@@ -75,13 +75,20 @@ def exported(shell: Shell) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
+def credentials(shell: Shell) -> dict[str, str]:
+    """What a person with the key, who can read the project's files, shows to the head's application."""
+    client, project = client_of(shell)
+    token = (client.files.read_text(project.id, layout.token_file("ray")) or "").strip()
+    assert token
+    return {"Authorization": f"Bearer {exported(shell)['CML_API_KEY']}", "X-Ray-Authorization": f"Bearer {token}"}
+
+
 def run_ray_job(shell: Shell, code: str, deadline: float = 90.0) -> list[str]:
     """Submit ``code`` through the application's address and return the node names that it printed."""
     connection = shell.status()["connection"]
-    exports = exported(shell)
     host = urlsplit(connection["dashboard_url"])
     base = f"http://127.0.0.1:{host.port}/api/jobs/"
-    headers = {"Host": host.netloc, "Authorization": f"Bearer {exports['CML_API_KEY']}"}
+    headers = {"Host": host.netloc, **credentials(shell)}
     entrypoint = shlex.join(["python", "-c", code])
     answer = requests.post(base, json={"entrypoint": entrypoint}, headers=headers, timeout=30)
     answer.raise_for_status()

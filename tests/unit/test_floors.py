@@ -12,23 +12,36 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cai_deploy"
 
 FLOORS = [
-    {"errors", "clock", "layout", "redaction"},
-    {"shell", "spec", "connection", "node_settings"},
-    {"config", "source", "state"},
-    {"api", "render", "node", "project", "local_workspace"},
-    {"plan", "places"},
-    {"reconcile"},
-    {"deploy"},
-    {"session", "testing"},
+    {"errors", "clock", "daily_window", "holder", "layout", "redaction"},
+    {"access", "carrier", "shell", "git_access", "shipped", "slurm_options", "ssh_hosts", "compose_options"}
+    | {"connection", "node_settings"},
+    {"spec"},
+    {"config", "diagnosis", "exports", "firewall", "hibernation", "mesh", "on_boot", "source", "state"},
+    {"api", "inline", "render", "membership", "node", "project", "local_workspace"},
+    {"plan", "places", "workspace"},
+    {"logs", "overview", "reconcile"},
+    {"deploy", "submission", "tunnel"},
+    {"session", "submitted", "testing"},
     {"cli", "cluster"},
     {"__main__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-DEPLOYER = {"api", "render", "plan", "places", "reconcile", "deploy", "spec", "config", "source", "state"}
+DEPLOYER = {"api", "inline", "render", "plan", "places", "reconcile", "deploy", "spec", "config", "source", "state"}
 LOCAL_WORKSPACE_USES = {"errors", "shell", "clock", "layout", "redaction"}
 TESTING_USES = {"errors", "local_workspace"}
-BARE_PYTHON = {"errors", "shell", "clock", "layout", "redaction", "connection", "node_settings", "project"}
+BARE_PYTHON = {
+    "errors",
+    "shell",
+    "clock",
+    "daily_window",
+    "git_access",
+    "layout",
+    "redaction",
+    "connection",
+    "node_settings",
+    "project",
+}
 
 
 def imports() -> Iterator[tuple[Path, str, str]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 
 import pytest
 
-from cai_deploy.errors import NotConverged
-from cai_deploy.reconcile import StepFailed, converge
+from cai_deploy.errors import DeployError, NotConverged, PlaceUnreachable
+from cai_deploy.places.base import Claim, HeldByAnother, LeaseLost
+from cai_deploy.reconcile import Goal, StepFailed, converge
 from cai_deploy.spec import ClusterSpec
-from cai_deploy.state import Node, NodeState, Observation, Plan, Step, Wanted, WantedNode
+from cai_deploy.state import Limits, Node, NodeState, Observation, Plan, Step, Wanted, WantedNode
 
 
 class FakeClock:
@@ -36,6 +39,20 @@ class Watcher:
         self.told.append(str(step))
 
 
+class FakeClaim:
+    def __init__(self, place: FakePlace) -> None:
+        self.place = place
+        self.lost = False
+        self.released = False
+
+    def confirm(self) -> None:
+        if self.lost:
+            raise LeaseLost("the claim is lost")
+
+    def release(self) -> None:
+        self.released = True
+
+
 class FakePlace:
     """Nodes that become ready after some looks; ``dies`` fail as often as it says before they come up."""
 
@@ -49,6 +66,8 @@ class FakePlace:
         self.drops = set(drops)
         self.looks_until_ready = looks_until_ready
         self.applied: list[str] = []
+        self.held_for = 0
+        self.claim_taken: FakeClaim | None = None
 
     def look(self) -> Observation:
         self.nodes = {name: looks + 1 for name, looks in self.nodes.items()}
@@ -87,25 +106,31 @@ class FakePlace:
     def forget(self, spec: ClusterSpec) -> None:
         pass
 
+    def claim(self, purpose: str) -> Claim | None:
+        if self.held_for > 0:
+            self.held_for -= 1
+            raise HeldByAnother("fake", why="is being changed by somebody")
+        self.claim_taken = FakeClaim(self)
+        return self.claim_taken
+
+    def intending(self, steps: Sequence[Step]) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def node_log(self, cluster: str, node: str) -> str:
         return ""
 
 
-def wanted(*names: str) -> Callable[[Observation], Wanted]:
-    return lambda seen: Wanted((), tuple(WantedNode(name, "worker", "worker", "f", {}, {}) for name in names))
+def wanted(*names: str, join: float) -> Callable[[Observation], Wanted]:
+    return lambda seen: Wanted(
+        (), tuple(WantedNode(name, "worker", "worker", "f", {}, {}) for name in names), limits=Limits(join, stop=join)
+    )
 
 
 def run(place: FakePlace, *names: str, patience: float = 60, overdue_after: float = 30):
     clock, watcher = FakeClock(), Watcher()
-    done = converge(
-        place,
-        place.look,
-        wanted(*names),
-        patience={"node": patience},
-        overdue_after=overdue_after,
-        clock=clock,
-        progress=watcher,
-    )
+    patient = {"node": patience, "lease": 60.0}
+    goal = Goal(place.look, wanted(*names, join=overdue_after), patient, "test")
+    done = converge(place, goal, clock=clock, progress=watcher)
     return done, clock, watcher
 
 
@@ -125,10 +150,25 @@ def test_the_second_time_nothing_is_applied_and_nobody_sleeps() -> None:
     assert (clock.slept, watcher.told) == ([], [])
 
 
-def test_waits_grow_so_that_a_long_wait_asks_seldom() -> None:
-    _, clock, _ = run(FakePlace(looks_until_ready=40), "a", patience=600, overdue_after=600)
+def test_waits_grow_so_that_a_long_wait_asks_seldom_and_sees_its_end_soon() -> None:
+    _, clock, _ = run(FakePlace(looks_until_ready=80), "a", patience=600, overdue_after=600)
     assert clock.slept == sorted(clock.slept)
-    assert clock.slept[0] < 0.2 < clock.slept[-1] <= 2.0
+    assert (clock.slept[0], clock.slept[-1]) == (0.1, 2.0)
+    waited = list(accumulate(clock.slept, initial=0.0))
+    assert all(pause <= max(0.1, 0.08 * before) for pause, before in zip(clock.slept, waited, strict=False))
+
+
+def test_a_look_that_takes_long_is_taken_seldom() -> None:
+    place, clock = FakePlace(), FakeClock()
+
+    def look() -> Observation:
+        clock.time += 0.7
+        return place.look()
+
+    goal = Goal(look, wanted("a", join=600), {"node": 600.0, "lease": 60.0}, "test")
+    converge(place, goal, clock=clock, progress=Watcher())
+    assert clock.slept == pytest.approx([0.7] * len(clock.slept))
+    assert clock.slept
 
 
 def test_a_node_that_fails_once_is_restarted() -> None:
@@ -164,3 +204,132 @@ def test_what_is_no_longer_wanted_goes() -> None:
     done, _, _ = run(place, "a")
     assert place.applied[-1] == "stop b"
     assert [node.name for node in done.seen.nodes] == ["a"]
+
+
+def test_the_cluster_is_claimed_before_the_first_change_and_given_back() -> None:
+    place = FakePlace()
+    run(place, "a")
+    assert place.claim_taken is not None
+    assert place.claim_taken.released
+
+
+def test_who_changes_nothing_claims_nothing() -> None:
+    place = FakePlace(looks_until_ready=0)
+    place.nodes["a"] = 1
+    run(place, "a")
+    assert place.claim_taken is None
+
+
+def test_the_second_deployer_waits_for_the_first() -> None:
+    place = FakePlace()
+    place.held_for = 5
+    run(place, "a")
+    assert place.applied == ["create a"]
+
+
+def test_it_does_not_wait_for_ever_and_says_who_it_was() -> None:
+    place = FakePlace()
+    place.held_for = 10_000
+    with pytest.raises(NotConverged) as caught:
+        run(place, "a")
+    assert caught.value.what == "lease fake: is being changed by somebody, after 60 seconds of waiting"
+    assert place.applied == []
+
+
+def test_a_claim_that_is_lost_ends_the_run_before_the_next_change() -> None:
+    place = FakePlace(dies={"a": 1})
+
+    class Losing(Watcher):
+        def applying(self, step: Step) -> None:
+            if step.action == "restart" and place.claim_taken:
+                place.claim_taken.lost = True
+
+    goal = Goal(place.look, wanted("a", join=30), {"node": 60.0}, "test")
+    with pytest.raises(LeaseLost):
+        converge(place, goal, clock=FakeClock(), progress=Losing())
+    assert place.applied == ["create a"]
+    assert place.claim_taken is not None
+    assert place.claim_taken.released
+
+
+def test_what_does_not_go_is_named_with_its_id() -> None:
+    class Hanging(FakePlace):
+        def _node(self, name: str, looks: int) -> Node:
+            return Node(name, "worker", "worker", NodeState.STOPPING, f"id-{name}", "f")
+
+        def apply(self, step: Step) -> None:
+            self.applied.append(f"{step.action} {step.name}")
+
+    place = Hanging()
+    place.nodes = {"a": 0, "b": 0}
+    with pytest.raises(StepFailed) as caught:
+        run(place, patience=6000, overdue_after=10)
+    assert caught.value.what == "node a (id-a), b (id-b): is still stopping"
+    assert place.applied.count("stop a") == 5
+
+
+def test_the_first_refusal_keeps_the_others_from_being_sent() -> None:
+    class Refusing(FakePlace):
+        def apply(self, step: Step) -> None:
+            self.applied.append(step.name)
+            raise DeployError("no quota")
+
+    place = Refusing()
+    names = [f"n{number}" for number in range(500)]
+    with pytest.raises(DeployError, match="no quota"):
+        run(place, *names)
+    assert len(place.applied) <= 10
+
+
+def test_a_change_that_fails_says_who_was_left_as_before() -> None:
+    nodes = [WantedNode(name, "worker", "worker", "new", {}, {"body": name}) for name in ("a", "b", "c")]
+
+    class Rolling(FakePlace):
+        def look(self) -> Observation:
+            return Observation(nodes=tuple(self._member(name) for name in ("a", "b", "c")))
+
+        def _member(self, name: str) -> Node:
+            if f"restart {name}" in self.applied:
+                return Node(name, "worker", "worker", NodeState.FAILED, name, "new")
+            return Node(name, "worker", "worker", NodeState.RUNNING, name, "old", ray_state="ALIVE")
+
+        def apply(self, step: Step) -> None:
+            self.applied.append(f"{step.action} {step.name}")
+
+    place = Rolling()
+    goal = Goal(place.look, lambda seen: Wanted((), tuple(nodes)), {"node": 60.0}, "test")
+    with pytest.raises(StepFailed) as caught:
+        converge(place, goal, clock=FakeClock(), progress=Watcher())
+    assert caught.value.why == "the log of a\nthe change stops here; as before it: b, c"
+    assert "--rollback" in caught.value.next_step
+    assert place.applied == ["restart a", "restart a"]
+
+
+class Unreachable(FakePlace):
+    """Does not answer from its ``first`` look on, ``times`` times."""
+
+    def __init__(self, first: int, times: int) -> None:
+        super().__init__()
+        self._looks = 0
+        self._silent = range(first, first + times)
+
+    def look(self) -> Observation:
+        self._looks += 1
+        if self._looks in self._silent:
+            raise PlaceUnreachable("no answer")
+        return super().look()
+
+
+def test_a_place_that_is_out_of_reach_for_a_while_is_looked_at_again_once_nodes_are_on_their_way() -> None:
+    done, _, _ = run(Unreachable(first=4, times=10), "a")
+    assert done.seen.nodes[0].ready
+
+
+@pytest.mark.parametrize(("first", "slept"), [(1, 0), (4, 60)])
+def test_a_place_that_stays_out_of_reach_ends_it_at_once_or_after_a_minute(first: int, slept: float) -> None:
+    clock = FakeClock()
+    place = Unreachable(first, 1000)
+    goal = Goal(place.look, wanted("a", join=30), {"node": 600.0, "lease": 60.0}, "test")
+    with pytest.raises(PlaceUnreachable):
+        converge(place, goal, clock=clock, progress=Watcher())
+    assert sum(clock.slept) == pytest.approx(slept, abs=3)

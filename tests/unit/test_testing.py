@@ -1,4 +1,4 @@
-"""The workspace for tests of others: isolated, quick, light to load, gone afterwards; and the example in its page."""
+"""The workspace for tests of others: isolated, light to load, gone afterwards; and the example in its page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from cai_deploy.errors import ConfigError, DeployError
 from cai_deploy.testing import LocalWorkspace, local_workspace
 
 PAGE = Path(__file__).parents[2] / "docs" / "local-workspace.md"
-START_SECONDS = 0.5
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -33,16 +32,11 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
-def test_it_starts_quickly_and_leaves_nothing() -> None:
-    times: list[float] = []
-    while len(times) < 5 and min(times, default=START_SECONDS) >= START_SECONDS:  # others may use the machine too
-        begun = time.monotonic()
-        with local_workspace() as workspace:
-            times.append(time.monotonic() - begun)
-            assert processes_of(workspace.home) != []
-        assert processes_of(workspace.home) == []
-        assert not workspace.home.exists()
-    assert min(times) < START_SECONDS, times
+def test_it_leaves_nothing() -> None:
+    with local_workspace() as workspace:
+        assert processes_of(workspace.home) != []
+    assert processes_of(workspace.home) == []
+    assert not workspace.home.exists()
 
 
 def test_nothing_is_left_when_a_test_fails_or_the_server_is_killed() -> None:

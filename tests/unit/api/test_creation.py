@@ -10,6 +10,7 @@ import requests
 
 from cai_deploy.api.creation import WAITS
 from cai_deploy.api.errors import BadRequest, Conflict, RateLimited, ServerError
+from cai_deploy.api.patience import LONGEST_REFUSAL
 from cai_deploy.api.schemas import CreateApplicationRequest, CreateJobRequest, CreateJobRunRequest, CreateProjectRequest
 from cai_deploy.errors import PlaceUnreachable
 
@@ -125,19 +126,30 @@ def test_a_no_is_final(workspace, create, status, error):
     assert workspace.posts() == 1
 
 
-def test_a_workspace_that_asks_for_patience_gets_it(workspace, create, waits):
-    workspace.will(work=False, answer=429)
+def test_a_workspace_that_asks_for_patience_gets_it_and_nothing_is_looked_for(workspace, create, waits, server):
+    for _ in range(5):
+        workspace.will(work=False, answer=429)
     workspace.will(work=True, answer=200)
-    assert create().id == "made-1"
-    assert waits == [WAITS[0]]
+    assert create().id == "made-5"
+    assert len(waits) == 5
+    assert not any("search_filter" in call.request.url for call in server.calls)
 
 
-def test_patience_ends_as_well(workspace, create):
-    for _ in range(4):
+def test_patience_ends_as_well(workspace, create, waits):
+    for _ in range(100):
         workspace.will(work=False, answer=429)
     with pytest.raises(RateLimited):
         create()
-    assert workspace.posts() == 3
+    assert LONGEST_REFUSAL <= sum(waits) < LONGEST_REFUSAL + 10
+
+
+@pytest.mark.parametrize("answer", [409, 429])
+def test_what_has_become_of_a_lost_request_stays_open_when_the_next_one_is_refused(workspace, create, answer):
+    workspace.will(work=False, answer=500)
+    for _ in range(100):
+        workspace.will(work=False, answer=answer)
+    with pytest.raises(ServerError):
+        create()
 
 
 def test_work_that_ends_late_answers_the_second_attempt_with_a_conflict(server, api, client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import requests
 from responses import matchers
 
 from cai_deploy.api import paging
@@ -13,6 +14,7 @@ from cai_deploy.api.schemas import (
     Application,
     ApplicationStatus,
     CreateApplicationRequest,
+    CreateProjectRequest,
     EngineStatus,
     FileInfo,
     Job,
@@ -28,7 +30,7 @@ def sent(server):
 
 
 def test_all_pages_are_read_with_the_same_size(server, client, api):
-    size = {"page_size": "100"}
+    size = {"page_size": "1000"}
     pages = [
         (size, ["a"], "t1"),
         ({**size, "page_token": "t1"}, ["b"], "t2"),
@@ -81,7 +83,7 @@ def test_a_list_that_is_none_is_an_error(server, client, api):
 )
 def test_names_are_compared_exactly(server, client, api, kind, path, key):
     found = [{"id": "1", "name": "ray-old"}, {"id": "2", "name": "ray"}]
-    narrowed = {"search_filter": json.dumps({"name": "ray"}), "page_size": "100"}
+    narrowed = {"search_filter": json.dumps({"name": "ray"}), "page_size": "1000"}
     server.get(f"{api}/{path}", json={key: found}, match=[matchers.query_param_matcher(narrowed)])
     within = () if kind == "projects" else ("p",)
     assert getattr(client, kind).find(*within, "ray").id == "2"
@@ -154,7 +156,7 @@ def test_a_runtime_knows_its_python():
 
 
 def test_runs_come_newest_first_and_only_as_many_as_wanted(server, client, api):
-    query = {"sort": "-created_at", "page_size": "100"}
+    query = {"sort": "-created_at", "page_size": "2"}
     server.get(
         f"{api}/projects/p/jobs/j/runs",
         json={"job_runs": [{"id": "2"}, {"id": "1"}], "next_page_token": "more"},
@@ -172,6 +174,26 @@ def test_actions_are_posts_without_a_body(server, client, api):
     assert client.applications.restart("p", "a").known_status is ApplicationStatus.STARTING
     assert client.jobs.stop_run("p", "j", "r").known_status is EngineStatus.STOPPING
     assert [call.request.body for call in server.calls] == [None, None, None]
+
+
+@pytest.mark.parametrize("fault", [429, 503, requests.ConnectionError("broken")])
+def test_actions_are_repeated_as_they_come_to_the_same(server, client, api, fault):
+    spoiled = {"status": fault} if isinstance(fault, int) else {"body": fault}
+    applications, run = f"{api}/projects/p/applications/a", f"{api}/projects/p/jobs/j/runs/r:stop"
+    for url in (f"{applications}:stop", f"{applications}:restart", run):
+        server.post(url, **spoiled)
+        server.post(url, json={"id": "x"})
+    assert client.applications.stop("p", "a").id == "x"
+    assert client.applications.restart("p", "a").id == "x"
+    assert client.jobs.stop_run("p", "j", "r").id == "x"
+    assert len(server.calls) == 6
+
+
+def test_a_project_brings_its_variables_as_an_object_and_shows_them_as_text(server, client, api):
+    server.post(f"{api}/projects", json={"id": "p", "environment": '{"A": "1"}'})
+    made = client.projects.create(CreateProjectRequest(name="n", environment={"A": "1"}))
+    assert json.loads(server.calls[0].request.body) == {"name": "n", "environment": {"A": "1"}}
+    assert made.environment == {"A": "1"}
 
 
 def test_deleting_what_is_gone_is_fine(server, client, api):
@@ -221,9 +243,39 @@ def test_an_upload_that_arrived_in_part_is_replaced(server, client, api):
     assert sent(server) == [delete, files, ("POST", "projects/p/files/f:download"), delete, files]
 
 
+def test_a_file_of_its_own_is_one_request(server, client, api):
+    server.post(f"{api}/projects/p/files")
+    client.files.create("p", "claims/1.json", b"content")
+    assert sent(server) == [("POST", "projects/p/files")]
+    assert b'name="claims/1.json"' in server.calls[0].request.body
+
+
+def test_a_file_of_its_own_that_arrived_is_not_sent_again(server, client, api):
+    server.post(f"{api}/projects/p/files", body=requests.ConnectionError("broken"))
+    server.post(f"{api}/projects/p/files/f:download", body=b"content")
+    client.files.create("p", "f", b"content")
+    assert [path for _, path in sent(server)] == ["projects/p/files", "projects/p/files/f:download"]
+
+
+@pytest.mark.parametrize("left", [None, b"cont"])
+def test_a_file_of_its_own_that_did_not_arrive_is_sent_again_after_its_pieces_are_gone(server, client, api, left):
+    server.post(f"{api}/projects/p/files", status=500)
+    server.post(f"{api}/projects/p/files")
+    server.post(f"{api}/projects/p/files/f:download", body=left or b"", status=200 if left else 404)
+    server.delete(f"{api}/projects/p/files/f", status=200 if left else 404, json={})
+    client.files.create("p", "f", b"content")
+    post, delete = ("POST", "projects/p/files"), ("DELETE", "projects/p/files/f")
+    assert sent(server) == [post, ("POST", "projects/p/files/f:download"), delete, post]
+
+
 @pytest.mark.parametrize("bad", ["/etc/passwd", "../x", "a/../../x", "a/..", "", ".", "./"])
 def test_paths_out_of_the_project_are_refused(server, client, bad):
-    for refuse in (lambda: client.files.upload("p", bad, b""), lambda: client.files.delete("p", bad)):
+    files = client.files
+    for refuse in (
+        lambda: files.upload("p", bad, b""),
+        lambda: files.create("p", bad, b""),
+        lambda: client.files.delete("p", bad),
+    ):
         with pytest.raises(ConfigError):
             refuse()
     assert len(server.calls) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -19,8 +21,9 @@ from cai_deploy.api.errors import (
     ServerError,
     UnreadableAnswer,
 )
+from cai_deploy.api.patience import LONGEST_REFUSAL, LONGEST_WAIT
 from cai_deploy.api.schemas import CreateProjectRequest
-from cai_deploy.api.transport import LONGEST_WAIT, Transport
+from cai_deploy.api.transport import Transport
 from cai_deploy.errors import AuthenticationError, ConfigError, PlaceUnreachable
 
 
@@ -58,6 +61,72 @@ def test_only_what_comes_to_the_same_is_sent_again(server, transport, api, metho
     with pytest.raises(ServerError):
         transport.write(method, "things")
     assert len(server.calls) == times
+
+
+def test_a_post_that_comes_to_the_same_is_sent_again(server, transport, api):
+    server.post(f"{api}/things/t:restart", status=503)
+    server.post(f"{api}/things/t:restart", json={"id": "t"})
+    assert transport.write("POST", "things/t:restart", repeatable=True) == {"id": "t"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_what_was_refused_as_one_too_many_was_not_done_and_is_sent_again(server, transport, api, waits, method):
+    for _ in range(9):
+        server.add(method, f"{api}/things", status=429, headers={"Retry-After": "2"})
+    server.add(method, f"{api}/things", json={"id": "t"})
+    told = transport.read("things") if method == "GET" else transport.write(method, "things")
+    assert told == {"id": "t"}
+    assert waits == [2.0] * 9
+
+
+def test_a_workspace_that_lets_nothing_through_is_given_up_once(server, transport, api, waits):
+    server.get(f"{api}/things", status=429, headers={"Retry-After": "30"})
+    with pytest.raises(RateLimited):
+        transport.read("things")
+    assert sum(waits) == LONGEST_REFUSAL
+
+
+def test_refusals_narrow_the_calls_in_flight_and_answers_widen_them_again(server, transport, api):
+    server.get(f"{api}/things", status=429)
+    server.get(f"{api}/things", json={})
+    transport.read("things")
+    assert transport._limiter.allowed == 5
+    for _ in range(4 + 6):
+        transport.read("things")
+    assert transport._limiter.allowed == 7
+
+
+def test_whoever_waits_to_send_again_is_in_nobodys_way(server, api):
+    def nap(_):
+        assert transport._limiter.allowed == 1
+        with transport._limiter.slot():  # would hang if the waiting held the one slot that there is
+            pass
+
+    transport = Transport("ml.example.com", "key", parallelism=1, sleep=nap)
+    server.get(f"{api}/things", status=429)
+    server.get(f"{api}/things", status=503)
+    server.get(f"{api}/things", json={"id": "t"})
+    assert transport.read("things") == {"id": "t"}
+
+
+def test_as_many_connections_are_kept_as_there_may_be_calls():
+    transport = Transport("ml.example.com", "key", parallelism=37)
+    assert transport._wire.get_adapter("https://ml.example.com")._pool_maxsize == 37
+
+
+def test_no_calls_at_once_are_refused():
+    with pytest.raises(ConfigError, match="none at all"):
+        Transport("ml.example.com", "key", parallelism=0)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_time_is_the_workspaces(server, transport, api, status):
+    before = time.time()
+    assert before <= transport.server_time() <= time.time()
+    server.get(f"{api}/things", json={}, status=status, headers={"Date": "Sat, 01 Jan 2000 00:00:00 GMT"})
+    with contextlib.suppress(NotFound):
+        transport.read("things")
+    assert 946684800 <= transport.server_time() < 946684801
 
 
 def test_retry_after_in_seconds_is_honoured_up_to_a_limit(server, transport, api, waits):

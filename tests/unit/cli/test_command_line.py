@@ -46,8 +46,8 @@ def test_a_broken_specification(home: Path) -> None:
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
         "error: cai-deploy.yaml is not a valid specification\n"
-        "  head.cpu: must be a valid number, unable to parse string as a number, not 'many'\n"
-        "  workers[0].replica: unknown key; did you mean 'replicas'?\n"
+        "  head.cpu: must be a valid number, unable to parse string as a number, not 'many' (line 2, column 13)\n"
+        "  workers[0].replica: unknown key; did you mean 'replicas'? (line 1, column 12)\n"
         "hint: compare with the annotated example: python -m cai_deploy config --example\n"
     )
 
@@ -94,7 +94,19 @@ def test_a_misspelt_option_and_a_misspelt_verb(home: Path) -> None:
 def test_help_names_every_verb_and_imports_none(home: Path) -> None:
     ran = run(home, "--help", PYTHONVERBOSE="")
     assert ran.status == 0
-    for verb in ("launch", "plan", "status", "scale", "deploy", "down", "logs", "render", "config", "workspace"):
+    for verb in (
+        "launch",
+        "plan",
+        "status",
+        "scale",
+        "deploy",
+        "down",
+        "watchdog",
+        "logs",
+        "render",
+        "config",
+        "workspace",
+    ):
         assert f"\n  {verb} " in ran.out
         assert run(home, verb, "--help").status == 0
     heavy = {"pydantic", "requests", "rich", "aiohttp"}
@@ -107,7 +119,7 @@ def test_the_example_is_shown_and_is_valid(home: Path) -> None:
     checked = run(home, "config", "mine.yaml")
     assert checked.status == 0
     assert json.loads(checked.out)["name"] == "ray"
-    assert json.loads(run(home, "config", "--schema").out)["title"] == "ClusterSpec"
+    assert json.loads(run(home, "config", "--schema").out)["title"] == "cai-deploy.yaml"
 
 
 def test_the_local_workspace_by_hand(home: Path) -> None:
@@ -135,14 +147,32 @@ def test_the_local_workspace_by_hand(home: Path) -> None:
             "error: there is no cluster ray to scale\nhint: make it with `launch`\n"
         )
         assert run(home, "down", **exports).err.endswith("nothing to do: no nodes\n")
-        assert run(home, "launch", **exports).err.endswith(
-            "error: project.git_url: there is nothing to clone\n"
-            "  the project does not exist yet, and this directory is not in a git repository with an origin\n"
-            "hint: set project.git_url, or run this from a checkout\n"
+        assert run(home, "watchdog", "--cluster", "gpu", **exports).err.endswith(
+            "nothing to do: there is no cluster gpu here\n"
         )
     finally:
         assert run(home, "workspace", "stop").status == 0
     assert "nothing to do" in run(home, "workspace", "stop").err
+
+
+def test_a_cluster_whose_time_is_over_is_not_launched(home: Path) -> None:
+    (home / "cai-deploy.yaml").write_text("watchdog: {}\nexpires_at: 2026-01-31T18:00:00+01:00\n")
+    ran = run(home, "launch", CML_HOST="http://127.0.0.1:9", CML_API_KEY="key")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        "place: the workspace at http://127.0.0.1:9 (from CML_HOST)\n"
+        "error: cluster ray is not launched: it expired at 2026-01-31T18:00:00+01:00\n"
+        "  its watchdog would put it to sleep at once\n"
+        "hint: set expires_at to a later time, or leave it out\n"
+    )
+
+
+@pytest.mark.parametrize("wrong", [("--config", "missing.yaml"), ("--workers", "-1"), ("--no-such-option",)])
+def test_no_error_is_taken_for_a_change(home: Path, wrong: tuple[str, ...]) -> None:
+    assert run(home, "plan", *wrong).status == 2
+    ran = run(home, "plan", "--exit-code", "--json", *wrong)
+    assert ran.status == 1
+    assert not ran.out or json.loads(ran.out)["error"]["exit_code"] == 1
 
 
 def test_a_plan_from_nothing(home: Path) -> None:
@@ -155,12 +185,14 @@ def test_a_plan_from_nothing(home: Path) -> None:
         assert ran.status == 2
         assert ran.out.splitlines() == [
             "create project ray: does not exist",
+            "create program .cai-deploy/code/program.json: does not exist",
             "create environment (known once the code is there): does not exist",
             "create launcher ray_head_launcher.py: does not exist",
             "create launcher ray_worker_launcher.py: does not exist",
             "create specification .cai-deploy/clusters/ray/spec.json: does not exist",
             "create node head: does not exist",
             "create node worker-0: does not exist",
+            "create record .cai-deploy/clusters/ray/converged.json: does not exist",
         ]
         shown = run(home, "plan", "--json").out + run(home, "plan", "--requests").out
         assert "s3cret" not in shown
@@ -168,6 +200,6 @@ def test_a_plan_from_nothing(home: Path) -> None:
         assert '"OMP_NUM_THREADS": "1"' in shown
         steps = json.loads(run(home, "plan", "--json").out)["plan"]
         assert steps[0]["request"]["body"]["git_url"] == "https://example.com/a.git"
-        assert steps[-1]["request"]["body"]["name"] == "ray-worker-0"
+        assert steps[-2]["request"]["body"]["name"] == "ray-worker-0"
     finally:
         run(home, "workspace", "stop")

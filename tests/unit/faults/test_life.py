@@ -65,6 +65,29 @@ def test_an_application_stuck_in_starting(client: Client) -> None:
     assert client.reaches(stuck, "APPLICATION_RUNNING")
 
 
+def test_an_application_that_is_shown_as_running_without_a_pod(client: Client) -> None:
+    project = client.project(web=WEB)
+    fault = client.faults.add("no_pod", target="shown")
+    shown, real = (client.application(project, name, "web.py") for name in ("shown", "real"))
+    assert client.reaches(real, "APPLICATION_RUNNING")
+    assert client.reaches(shown, "APPLICATION_RUNNING")
+    assert client.workspace.status()["pods_running"] == 1
+    client.good("POST", f"{shown}:stop")
+    assert client.reaches(shown, "APPLICATION_STOPPED")
+    client.good("POST", f"{shown}:restart")
+    assert client.reaches(shown, "APPLICATION_RUNNING")
+    assert client.workspace.status()["pods_running"] == 1
+    client.faults.remove(fault.id)
+    eventually(lambda: client.workspace.status()["pods_running"] == 2)
+    assert client.reaches(shown, "APPLICATION_RUNNING")
+    client.faults.add("no_pod", target="shown")
+    client.good("POST", f"{shown}:restart")
+    eventually(lambda: client.workspace.status()["pods_running"] == 1)
+    assert client.reaches(shown, "APPLICATION_RUNNING")
+    client.good("DELETE", shown)
+    assert client.workspace.status()["applications"] == 1
+
+
 def test_a_run_that_is_lost_from_sight_goes_on(client: Client) -> None:
     project = client.project(until_go=UNTIL_GO)
     fault = client.faults.add("engine_unknown", target="lost")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cai_deploy.node.process import shortage_in
 
 RUN = textwrap.dedent(
     """
@@ -39,6 +45,13 @@ def gone(pid: int) -> bool:
         return stat.read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_where_it_writes_there_may_be_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shortage_in(str(tmp_path)) == ""
+    assert shortage_in(str(tmp_path / "gone")) == ""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
+    assert shortage_in(str(tmp_path)) == f"No space left on device: 0.0 MB are free in {tmp_path}"
 
 
 def test_a_program_that_obeys_ends_at_once() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from cai_deploy.node.ray import Start, arguments, environment, object_store_bytes
-from cai_deploy.node_settings import SMALLEST_OBJECT_STORE, NodeSettings
+from cai_deploy.node.object_store import ObjectStore
+from cai_deploy.node.ray import Start, arguments, environment
+from cai_deploy.node_settings import NodeSettings
 
 GB = 1024**3
 
@@ -22,11 +22,11 @@ HEAD = NodeSettings(
     memory_gb=4,
     ports={"gcs": 6379, "dashboard": 8265, "client": 10001, "serve": 8000},
 )
-START = Start("head", "10.0.0.2", Path("/tmp/ray-x"), 2 * GB, HEAD.ports)
+STORE = int(4 * GB * 0.3)
+START = Start("head", "10.0.0.2", Path("/tmp/ray-x"), ObjectStore(STORE), HEAD.ports)
 
 
 def test_a_head() -> None:
-    store = int(4 * GB * 0.3)
     assert arguments(HEAD, START) == [
         "start",
         "--block",
@@ -36,8 +36,8 @@ def test_a_head() -> None:
         "--node-name=head",
         "--num-cpus=2",
         "--num-gpus=0",
-        f"--memory={4 * GB - store}",
-        f"--object-store-memory={store}",
+        f"--memory={4 * GB - STORE}",
+        f"--object-store-memory={STORE}",
         "--labels=cai-deploy/group=head,cai-deploy/node=head",
         "--temp-dir=/tmp/ray-x",
         "--dashboard-agent-listen-port=0",
@@ -85,18 +85,9 @@ def test_every_port_that_is_given_is_pinned() -> None:
     } <= set(words)
 
 
-@pytest.mark.parametrize(
-    ("memory", "shared_memory", "store"),
-    [
-        (10 * GB, 20 * GB, 3 * GB),
-        (10 * GB, GB, int(0.9 * GB)),
-        (10 * GB, 64 * 1024**2, SMALLEST_OBJECT_STORE),
-        (GB // 10, GB, SMALLEST_OBJECT_STORE),
-        (10 * GB, 0, 3 * GB),
-    ],
-)
-def test_the_object_store_fits_into_shared_memory(memory: int, shared_memory: int, store: int) -> None:
-    assert object_store_bytes(replace(HEAD, memory_gb=memory / GB), shared_memory) == store
+def test_a_store_on_disk_is_told_where() -> None:
+    words = arguments(HEAD, replace(START, store=ObjectStore(GB, Path("/tmp/ray-x"))))
+    assert {f"--object-store-memory={GB}", "--plasma-directory=/tmp/ray-x", f"--memory={3 * GB}"} <= set(words)
 
 
 def test_the_environment_keeps_bytecode_and_asks_no_one_outside() -> None:
@@ -107,3 +98,16 @@ def test_the_environment_keeps_bytecode_and_asks_no_one_outside() -> None:
     assert variables["RAY_USAGE_STATS_REPORT_URL"] == "http://127.0.0.1:9"
     assert not {"PYTHONDONTWRITEBYTECODE", "RAY_ADDRESS"} & set(variables)
     assert int(variables["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) < HEAD.stop_timeout
+
+
+def test_who_waits_on_a_worker_asks_often_and_the_gcs_has_values_of_its_own() -> None:
+    worker, inherited = replace(HEAD, role="worker"), {"RAY_grpc_client_keepalive_time_ms": "5000"}
+    assert environment(worker, {}, Path("/env/bin"))["RAY_grpc_client_keepalive_time_ms"] == "20000"
+    assert environment(HEAD, {}, Path("/env/bin"))["RAY_grpc_client_keepalive_timeout_ms"] == "8000"
+    assert environment(worker, inherited, Path("/env/bin")).items() >= inherited.items(), "a person's own counts"
+
+
+def test_a_node_without_a_path_finds_the_systems_programs_all_the_same() -> None:
+    variables = environment(HEAD, {"HOME": "/nonexistent"}, Path("/env/bin"))
+    assert shutil.which("bash", path=variables["PATH"])
+    assert variables["PATH"].startswith("/env/bin:")

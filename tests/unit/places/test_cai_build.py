@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from cai_deploy.api.schemas import Application, Project, Runtime
+from cai_deploy.api.schemas import Project, Runtime
 from cai_deploy.config import parse
 from cai_deploy.errors import ConfigError
+from cai_deploy.places.archive import node_digest
 from cai_deploy.places.cai.build import Site, build
+from cai_deploy.places.cai.environments import UNKNOWN_YET, needs_offers
 from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.state import Ground, GroundState, Wanted
 
@@ -52,7 +54,15 @@ def wanted(text: str = "", seen: CaiObservation = SEEN, site: Site = SITE) -> Wa
 def test_the_ground_in_the_order_in_which_it_is_needed() -> None:
     at_commit = replace(SEEN, commit="c" * 40)
     kinds = [(g.kind, g.name) for g in wanted(seen=at_commit, site=replace(SITE, commit="c" * 40)).ground]
-    assert [kind for kind, _ in kinds] == ["project", "code", "environment", "launcher", "launcher", "specification"]
+    assert [kind for kind, _ in kinds] == [
+        "project",
+        "program",
+        "code",
+        "environment",
+        "launcher",
+        "launcher",
+        "specification",
+    ]
     assert [name for kind, name in kinds if kind == "launcher"] == ["ray_head_launcher.py", "ray_worker_launcher.py"]
 
 
@@ -65,6 +75,7 @@ def test_the_project_is_a_clone_with_room_for_an_object_store() -> None:
         "git_url": "https://example.com/a.git",
         "git_ref": "main",
         "default_project_engine_type": "ml_runtime",
+        "environment": {"CAI_DEPLOY_PROJECT": "ray"},
         "shared_memory_limit": 3584,
     }
 
@@ -94,6 +105,9 @@ def test_a_node_is_an_application_that_points_at_its_launcher_and_carries_the_ma
         "CAI_DEPLOY_NODE": "worker-0",
         "CAI_DEPLOY_GROUP": "worker",
         "CAI_DEPLOY_FINGERPRINT": node.fingerprint,
+        "CAI_DEPLOY_EPOCH": "(known once the change begins)",
+        "CAI_DEPLOY_ENVIRONMENT": node.facts["environment"],
+        "CAI_DEPLOY_PROGRAM": node_digest(),
         "CAI_DEPLOY_URL": f"https://{subdomain}.ml.example.com",
     }
 
@@ -102,6 +116,13 @@ def test_siblings_differ_in_their_names_alone() -> None:
     first, second = wanted("workers: [{replicas: 2}]").nodes[1:]
     assert first.fingerprint == second.fingerprint
     assert first.create["body"]["subdomain"] != second.create["body"]["subdomain"]
+
+
+OLD = "registry/ml-runtime-python3.11-standard:2026.08.1-b9"
+
+
+def images(seen: CaiObservation, text: str = "") -> list[str]:
+    return [node.create["body"]["runtime_identifier"] for node in wanted(text, seen=seen).nodes]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +152,43 @@ def test_another_lock_is_another_environment_and_restarts_every_node() -> None:
 
 
 def test_a_running_cluster_keeps_its_runtime_when_a_newer_one_appears() -> None:
-    old = "registry/ml-runtime-python3.11-standard:2026.08.1-b9"
-    running = Application(id="1", runtime_identifier=old)
-    seen = replace(SEEN, applications={"head": running, "worker-0": running})
-    assert [node.create["body"]["runtime_identifier"] for node in wanted(seen=seen).nodes] == [old, old]
+    seen = replace(SEEN, runtimes_in_use={"head": OLD, "worker": OLD})
+    assert images(seen) == images(seen, "python: '3.11'") == [OLD, OLD]
+
+
+def test_a_group_without_nodes_runs_what_the_head_runs() -> None:
+    seen = replace(SEEN, runtimes_in_use={"head": OLD})
+    assert images(seen) == [OLD, OLD]
+    assert images(replace(seen, runtimes=())) == [OLD, OLD], "and the workspace need not be asked"
+
+
+def test_a_gpu_group_that_comes_later_has_the_heads_python() -> None:
+    oldest = "registry/ml-runtime-python3.10-standard:2026.01.1-b5"
+    seen = replace(SEEN, runtimes_in_use={"head": oldest})
+    with pytest.raises(ConfigError, match=r"no runtime of the workspace has Python 3\.10 for GPUs"):
+        images(seen, "workers: [{gpu: 1}]")
+
+
+def test_another_python_is_another_runtime() -> None:
+    seen = replace(SEEN, runtimes_in_use={"head": OLD, "worker": OLD})
+    other = "registry/ml-runtime-python3.10-standard:2026.01.1-b5"
+    assert images(seen, "python: '3.10'") == [other, other]
+
+
+@pytest.mark.parametrize(
+    ("text", "in_use", "needed"),
+    [
+        ("{}", {}, True),
+        ("{}", {"head": OLD, "worker": OLD}, False),
+        ("{}", {"head": OLD}, False),
+        ("workers: [{gpu: 1}]", {"head": OLD}, True),
+        ("workers: [{gpu: 1}]", {"head": OLD, "worker": OLD}, False),
+        ("python: '3.11'", {"head": OLD, "worker": OLD}, False),
+        ("python: '3.10'", {"head": OLD, "worker": OLD}, True),
+    ],
+)
+def test_when_the_workspaces_runtimes_have_to_be_known(text: str, in_use: dict[str, str], needed: bool) -> None:
+    assert needs_offers(parse(text), in_use) is needed
 
 
 def test_a_gpu_group_gets_a_gpu_runtime_an_environment_and_a_launcher_of_its_own() -> None:
@@ -191,7 +245,7 @@ def test_a_script_of_ones_own_is_used_as_it_is() -> None:
         (
             "",
             CaiObservation(runtimes=RUNTIMES),
-            replace(SITE, git_url=""),
+            replace(SITE, git_url="", unclonable="/home/me/mine"),
             "project.git_url: there is nothing to clone",
         ),
     ],
@@ -217,3 +271,26 @@ def test_code_that_is_on_its_way_brings_its_own_requirements() -> None:
     arrived = replace(SEEN, commit="b" * 40)
     with pytest.raises(ConfigError, match=r"does not pin ray==2\.99\.0"):
         wanted("ray_version: 2.99.0", arrived, replace(SITE, commit="b" * 40))
+
+
+def test_code_whose_lock_file_is_known_changes_the_nodes_only_if_that_does() -> None:
+    """A pull request that changes a script must not look as if it restarted the head."""
+    seen = replace(SEEN, commit="a" * 40)
+    there = [node.facts["environment"] for node in wanted(seen=seen, site=replace(SITE, commit="a" * 40)).nodes]
+    same = wanted(seen=seen, site=replace(SITE, commit="b" * 40, lock=SEEN.requirements))
+    assert [node.facts["environment"] for node in same.nodes] == there
+    other = wanted(seen=seen, site=replace(SITE, commit="b" * 40, lock=f"{SEEN.requirements}numpy==2.0\n"))
+    assert not {node.facts["environment"] for node in other.nodes} & {*there, UNKNOWN_YET}
+
+
+def test_code_that_loses_its_lock_file_gets_ours_and_none_that_it_names_itself() -> None:
+    seen, site = replace(SEEN, commit="a" * 40), replace(SITE, commit="b" * 40, lock="")
+    assert UNKNOWN_YET not in {node.facts["environment"] for node in wanted(seen=seen, site=site).nodes}
+    with pytest.raises(ConfigError, match=r"mine\.txt is not in the project's repository"):
+        wanted("environment: {requirements: mine.txt}", seen, site)
+
+
+def test_code_with_a_lock_file_that_cannot_work_is_not_even_fetched() -> None:
+    site = replace(SITE, commit="b" * 40, lock="ray==2.1.0\n")
+    with pytest.raises(ConfigError, match=r"does not pin ray==2\.60\.0"):
+        wanted(seen=replace(SEEN, commit="a" * 40), site=site)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -10,11 +10,14 @@ import pytest
 from cai_deploy.api.application_http import ApplicationHttp
 from cai_deploy.api.client import Client
 from cai_deploy.api.errors import BadRequest, ServerError
-from cai_deploy.api.schemas import Project
+from cai_deploy.api.schemas import AcceleratorLabel, Job, Project, UserQuota
+from cai_deploy.config import parse
 from cai_deploy.places.cai import CaiPlace
 from cai_deploy.places.cai.build import Site
+from cai_deploy.render import LAUNCHER_SIGN
 from cai_deploy.spec import ClusterSpec
 from cai_deploy.state import Ground, GroundState, Step
+from tests.unit.places.fake_files import FakeFiles
 from tests.unit.places.test_cai_build import PROJECT, SEEN
 
 UPLOAD = Step(
@@ -39,6 +42,9 @@ class Files:
     texts: dict[str, str] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
 
+    def create(self, project_id: str, path: str, content: bytes) -> None:
+        self.upload(project_id, path, content)
+
     def upload(self, project_id: str, path: str, content: bytes) -> None:
         if self.error:
             raise self.error
@@ -54,8 +60,24 @@ class Files:
 
 
 @dataclass
+class NoJobs:
+    def list(self, project_id: str) -> list[Job]:
+        return []
+
+
+class NoQuotas:
+    def quotas(self) -> list[UserQuota]:
+        return []
+
+    def accelerators(self) -> list[AcceleratorLabel]:
+        return []
+
+
+@dataclass
 class Workspace:
     files: Files
+    jobs: NoJobs = field(default_factory=NoJobs)
+    capacity: NoQuotas = field(default_factory=NoQuotas)
 
 
 def open_place(files: Files, said: list[str]) -> CaiPlace:
@@ -87,15 +109,16 @@ def test_ground_that_stands_is_read_once(monkeypatch: pytest.MonkeyPatch) -> Non
     files = Files()
     place = open_place(files, [])
     spec = ClusterSpec()
-    for ground in place.build(spec, SEEN).ground:
-        if ground.kind in ("launcher", "specification"):
+    wanted = place.build(spec, SEEN)
+    for ground in (*wanted.ground, *wanted.records):
+        if ground.kind in ("program", "launcher", "specification", "record"):
             files.texts[ground.request["body"]["path"]] = ground.request["body"]["content"]
     monkeypatch.setattr(place._reader, "observe", lambda spec: SEEN)
     first = place.observe(spec)
     assert {ground.state for ground in first.ground} == {GroundState.READY}
-    assert len(files.reads) == 4
+    assert len(files.reads) == 6
     assert place.observe(spec) == first
-    assert len(files.reads) == 4
+    assert len(files.reads) == 6
 
 
 def test_a_project_that_is_being_cloned_has_no_ground_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +129,31 @@ def test_a_project_that_is_being_cloned_has_no_ground_to_look_at(monkeypatch: py
     monkeypatch.setattr(place._reader, "observe", lambda spec: seen)
     assert place.observe(ClusterSpec()).ground == (cloning,)
     assert files.reads == []
+
+
+def test_what_is_removed_with_a_cluster_is_what_was_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = FakeFiles()
+    ours, theirs = f'"""A worker, {LAUNCHER_SIGN} 0.1.0."""', "print('my own')"
+    files.texts = {
+        "ray_head_launcher.py": theirs,
+        "ray_worker_launcher.py": ours,
+        "ray_worker_gpu_launcher.py": ours,
+        "other_worker_launcher.py": ours,
+    }
+    place = open_place(cast(Any, files), [])
+    applied = parse("workers: [{}, {name: gpu}]")
+    monkeypatch.setattr(place._reader, "observe", lambda spec: replace(SEEN, applied_spec=applied))
+    place.observe_cluster(ClusterSpec())
+    place.forget(ClusterSpec())
+    assert set(files.texts) == {"ray_head_launcher.py", "other_worker_launcher.py"}
+    assert "delete .cai-deploy/clusters/ray" in files.calls
+
+
+def test_a_project_that_is_being_cloned_has_no_files_to_remove(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = FakeFiles()
+    place = open_place(cast(Any, files), [])
+    cloning = Ground("project", "ray", GroundState.IN_PROGRESS)
+    monkeypatch.setattr(place._reader, "observe", lambda spec: replace(SEEN, ground=(cloning,)))
+    place.observe_cluster(ClusterSpec())
+    place.forget(ClusterSpec())
+    assert files.calls == []

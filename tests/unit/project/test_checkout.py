@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cai_deploy.errors import DeployError
-from cai_deploy.project.checkout import sync, without_credentials
+from cai_deploy.project.checkout import SyncResult, opened, without_credentials
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -23,6 +23,11 @@ def commit(directory: Path, text: str) -> str:
     git(directory, "add", "file")
     git(directory, "commit", "-qm", text)
     return git(directory, "rev-parse", "HEAD")
+
+
+def sync(root: Path, ref: str, *, force: bool = False) -> SyncResult:
+    with opened(root, None, None) as clone:
+        return clone.sync(ref, force=force)
 
 
 @pytest.fixture
@@ -55,6 +60,22 @@ def test_branches_and_tags(origin: Path, clone: Path, ref: str) -> None:
     git(origin, "tag", "-a", "-m", "annotated", "v1")
     git(origin, "branch", "-f", "main", "side")
     assert sync(clone, ref).commit == wanted
+
+
+def branch(root: Path) -> str:
+    with opened(root, None, None) as there:
+        return there.branch()
+
+
+def test_without_a_wish_it_follows_the_branch_that_it_is_on(origin: Path, clone: Path) -> None:
+    assert branch(clone) == "main"
+    git(clone, "checkout", "-q", "-b", "side")
+    git(origin, "checkout", "-q", "-b", "side")
+    wanted = commit(origin, "two")
+    assert sync(clone, branch(clone)).commit == wanted
+    git(clone, "checkout", "-q", "--detach")
+    newest = commit(origin, "three")
+    assert sync(clone, branch(clone)).commit == newest, "the default branch of its origin"
 
 
 def test_it_goes_back_too(origin: Path, clone: Path) -> None:
@@ -92,3 +113,32 @@ def test_credentials_are_blanked_out() -> None:
 def test_a_ref_is_never_an_option(clone: Path, ref: str) -> None:
     with pytest.raises(DeployError, match="no branch, tag or commit"):
         sync(clone, ref)
+
+
+@pytest.mark.parametrize(("ref", "stands_on"), [("HEAD", "main"), ("main", "main"), ("side", "side"), ("v1", "HEAD")])
+def test_a_clone_is_begun_beside_what_is_there(origin: Path, tmp_path: Path, ref: str, stands_on: str) -> None:
+    git(origin, "branch", "side")
+    git(origin, "tag", "-a", "-m", "annotated", "v1")
+    wanted = git(origin, "rev-parse", "HEAD")
+    project = tmp_path / "project"
+    (project / ".cai-deploy").mkdir(parents=True)
+    (project / ".cai-deploy/note").write_text("ours")
+    with opened(project, str(origin), None) as clone:
+        assert clone.sync(ref) == SyncResult(wanted, changed=True)
+        assert clone.branch() == stands_on
+        assert not clone.sync(ref).changed
+    assert (project / "file").read_text() == "one"
+    assert (project / ".cai-deploy/note").read_text() == "ours"
+
+
+def test_a_clone_whose_begin_was_cut_off_is_begun_again(origin: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    git(tmp_path, "init", "-q", str(project))
+    with opened(project, str(origin), None) as clone:
+        assert clone.sync("main").changed
+    assert (project / "file").read_text() == "one"
+
+
+def test_a_project_without_a_repository_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="this project has no repository"):
+        sync(tmp_path, "main")

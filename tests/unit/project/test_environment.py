@@ -12,6 +12,7 @@ import pytest
 
 from cai_deploy import layout
 from cai_deploy.errors import DeployError
+from cai_deploy.project import environment
 from cai_deploy.project.environment import build_environment, environment_name, newest_ready
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -88,6 +89,14 @@ def test_a_package_that_does_not_exist_is_quoted_and_leaves_no_ready_mark(projec
     assert caught.value.what == "the environment could not be built from lock.txt"
     assert "wheel-1.0" in caught.value.why
     assert not (project / layout.environment_ready_file("ray-1")).exists()
+
+
+def test_where_there_is_no_room_the_requirements_are_not_blamed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "ROOM", 2**62)
+    (project / "lock.txt").write_text("/no/such/wheel-1.0-py3-none-any.whl\n")
+    with pytest.raises(DeployError) as caught:
+        build(project)
+    assert caught.value.next_step == "make room where the project lies, and run the same command again"
 
 
 def test_variables_that_would_send_packages_elsewhere_are_dropped(

@@ -53,10 +53,19 @@ def test_an_unknown_failure_is_in_the_log_too(project: Path) -> None:
     assert "the disk is full" in (project / layout.job_log_file("x")).read_text()
 
 
+def test_a_job_of_a_schedule_has_a_log_of_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(job.SCHEDULED, "cai-deploy-schedule-ray-start")
+    job.run("deployer", lambda tell: tell("done"))
+    assert (project / layout.job_log_file("cai-deploy-schedule-ray-start")).read_text() == "done\n"
+    assert not (project / layout.job_log_file("deployer")).exists()
+
+
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ("git_sync.py", "JOB_ARGUMENTS: the following arguments are required"),
+        ("git_sync.py", "error: this project has no repository"),
+        ("watchdog.py", "JOB_ARGUMENTS: the following arguments are required"),
+        ("deployer.py", "error: no environment is ready in this project"),
         ("setup_environment.py", "JOB_ARGUMENTS: the following arguments are required"),
         ("launch_ray_cluster.py", "error: no environment is ready in this project"),
     ],
