@@ -7,7 +7,7 @@ Arguments come in JOB_ARGUMENTS: [--environment NAME] [-- LAUNCH ARGUMENTS], for
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
+sys.path.append(str(Path.cwd()))
 
 from cai_deploy.project import job, relaunch
 

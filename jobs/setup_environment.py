@@ -7,7 +7,7 @@ Arguments come in JOB_ARGUMENTS:
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
+sys.path.append(str(Path.cwd()))
 
 from cai_deploy.errors import ConfigError
 from cai_deploy.project import environment, job
@@ -29,6 +29,8 @@ def work(tell):
     tell(f"environment {name} for Python {wanted.python}")
     result = environment.build_environment(Path.cwd(), wanted.requirements, wanted.python, name)
     tell(f"built in {result.seconds:.1f} s" if result.built else "nothing to do: it stands already")
+    if result.told:
+        tell(result.told)
 
 
 job.run("setup_environment", work)
