@@ -6,6 +6,7 @@ from typing import Literal
 
 from cai_deploy import layout
 from cai_deploy.node_settings import NodeSettings
+from cai_deploy.render import Launcher, render_launcher
 from cai_deploy.spec import HEAD, ClusterSpec, HeadGroup, WorkerGroup
 
 
@@ -39,6 +40,11 @@ def role_of(name: str) -> Literal["head", "worker"]:
 def launcher_files(spec: ClusterSpec) -> list[str]:
     """Where the launchers of ``spec`` stand."""
     return [launcher_path(spec, group) for group in spec.groups if not group.script]
+
+
+def launcher_of(group: HeadGroup | WorkerGroup, spec: ClusterSpec, settings: NodeSettings) -> Launcher | None:
+    """The launcher that hands over ``settings``; None for a group that brings a script of its own."""
+    return None if group.script else render_launcher(settings, launcher_path(spec, group))
 
 
 def launcher_path(spec: ClusterSpec, group: HeadGroup | WorkerGroup) -> str:

@@ -15,8 +15,7 @@ from cai_deploy.places.cai.observation import CaiObservation
 from cai_deploy.places.cai.scheduled_jobs import ScheduledRun
 from cai_deploy.places.cai.site import Site
 from cai_deploy.places.locked_requirements import require_lock
-from cai_deploy.places.node_groups import launcher_path, settings_of
-from cai_deploy.render import Launcher, render_launcher
+from cai_deploy.places.node_groups import launcher_of, settings_of
 from cai_deploy.spec import HEAD, ClusterSpec, HeadGroup, WorkerGroup
 from cai_deploy.state import Limits, Rollout, Wanted, WantedGround, WantedNode
 
@@ -120,9 +119,7 @@ def _group_plans(spec: ClusterSpec, environments: dict[str, NeededEnvironment]) 
     for group in spec.groups:
         environment = environments[group.name]
         settings = settings_of(group, spec, environment.name)
-        launcher: Launcher | None = None
-        if not group.script and spec.launch_with == "script":
-            launcher = render_launcher(settings, launcher_path(spec, group))
+        launcher = launcher_of(group, spec, settings) if spec.launch_with == "script" else None
         yield GroupPlan(group, settings, launcher, environment)
 
 

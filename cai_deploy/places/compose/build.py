@@ -15,7 +15,7 @@ from cai_deploy.places.compose.plans import GroupPlan, Where
 from cai_deploy.places.directory_ground import require_files
 from cai_deploy.places.fingerprints import fingerprint
 from cai_deploy.places.locked_requirements import require_lock
-from cai_deploy.places.node_groups import launcher_path, role_of, settings_of
+from cai_deploy.places.node_groups import launcher_of, role_of, settings_of
 from cai_deploy.places.slurm import groundwork
 from cai_deploy.render import render_launcher
 from cai_deploy.spec import HEAD, ClusterSpec, HeadGroup, WorkerGroup
@@ -131,8 +131,7 @@ def _plan(group: HeadGroup | WorkerGroup, spec: ClusterSpec, image: str, environ
     settings = settings_of(group, spec, environment)
     if group.name == HEAD and spec.compose.address:
         settings = replace(settings, ports={**file.REMOTE_PORTS, **settings.ports})
-    launcher = None if group.script else render_launcher(settings, launcher_path(spec, group))
-    return GroupPlan(group, settings, launcher, image, spec.compose)
+    return GroupPlan(group, settings, launcher_of(group, spec, settings), image, spec.compose)
 
 
 def _remote_plan(spec: ClusterSpec, image: str, environments: dict[str, str]) -> GroupPlan:

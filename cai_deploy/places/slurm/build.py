@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from cai_deploy.membership import choose_members
 from cai_deploy.places.directory_ground import require_files
 from cai_deploy.places.locked_requirements import require_lock
-from cai_deploy.places.node_groups import launcher_path, settings_of
+from cai_deploy.places.node_groups import launcher_of, settings_of
 from cai_deploy.places.slurm import groundwork
 from cai_deploy.places.slurm.environments import needed
 from cai_deploy.places.slurm.node_jobs import GroupPlan, Where, wanted_node
 from cai_deploy.places.slurm.observation import SlurmObservation
-from cai_deploy.render import render_launcher
 from cai_deploy.spec import ClusterSpec
 from cai_deploy.state import Limits, Rollout, Wanted, WantedGround
 
@@ -68,5 +67,4 @@ def build(spec: ClusterSpec, seen: SlurmObservation, where: Where) -> Wanted:
 def _group_plans(spec: ClusterSpec, environments: Mapping[str, str]) -> Iterator[GroupPlan]:
     for group in spec.groups:
         settings = settings_of(group, spec, environments[group.name])
-        launcher = None if group.script else render_launcher(settings, launcher_path(spec, group))
-        yield GroupPlan(group, settings, launcher, spec.slurm)
+        yield GroupPlan(group, settings, launcher_of(group, spec, settings), spec.slurm)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from cai_deploy.errors import ConfigError
 from cai_deploy.membership import choose_members
 from cai_deploy.places.locked_requirements import require_lock
-from cai_deploy.places.node_groups import launcher_path, own_scripts, settings_of
+from cai_deploy.places.node_groups import launcher_of, own_scripts, settings_of
 from cai_deploy.places.ssh import groundwork
 from cai_deploy.places.ssh.assignment import Group, Room, assign
 from cai_deploy.places.ssh.environments import common_python, minor, needed
 from cai_deploy.places.ssh.node_requests import GroupPlan, On, Where, wanted_node
 from cai_deploy.places.ssh.observation import SshObservation
 from cai_deploy.places.ssh.placement import Placement
-from cai_deploy.render import render_launcher
 from cai_deploy.spec import HEAD, ClusterSpec
 from cai_deploy.ssh_hosts import SshHost
 from cai_deploy.state import Limits, Rollout, Wanted, WantedGround, WantedNode
@@ -157,5 +156,4 @@ def _group_plans(spec: ClusterSpec, environments: Mapping[str, str], head_addres
         settings = (
             replace(settings, pinned_ports=sorted({*settings.pinned_ports, "gcs"})) if group.name == HEAD else settings
         )
-        launcher = None if group.script else render_launcher(settings, launcher_path(spec, group))
-        yield GroupPlan(group, settings, launcher, head_address)
+        yield GroupPlan(group, settings, launcher_of(group, spec, settings), head_address)
