@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.conftest import Record, Size
-from tests.benchmarks.rows import at_most, ratio
+from tests.benchmarks.cpu_time import NODES, RAY, WORKSPACE, between, cpu_seconds
+from tests.benchmarks.rows import at_most, count, ratio
 from tests.e2e.conftest import Shell, person  # noqa: F401 (a fixture)
 
 RAW = Path(__file__).with_name("raw_start.sh")
@@ -28,7 +31,7 @@ TODAY = {
     "sleep-30": "30 s fixed sleep in the worker",
 }
 BESIDE = "`ray start` everywhere at once"
-OURS, ALL_ALIVE = "launch", "alive"
+COMMAND = "the command"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for the raw pods")
@@ -44,31 +47,51 @@ def test_launch_against_the_raw_floor(
     shell.ok("workspace", "start")  # so that it is there before each launch, as one on the platform is
     launch(shell, workers)
     environment = next((shell.home / "workspace" / "projects").glob("*/.cai-deploy/environments/ray-*/bin")).parent
-    took: dict[str, list[float]] = {name: [] for name in (FLOOR, OURS, ALL_ALIVE, *TODAY)}
+    ours: list[Launched] = []
+    took: dict[str, list[float]] = {how: [] for how in (FLOOR, *TODAY)}
     for _ in range(size.rounds):
         took[FLOOR].append(raw_start(environment, workers, FLOOR))
-        whole, alive = launch(shell, workers)
-        took[OURS].append(whole)
-        took[ALL_ALIVE].append(alive)
+        ours.append(launch(shell, workers))
         for how in TODAY:
             took[how].append(raw_start(environment, workers, how))
-    nodes, floor = f"1 + {workers} nodes", took[FLOOR]
-    record(ratio(f"start of {nodes}: `launch`", took[OURS], BESIDE, floor).toward(at_most(1.15)))
-    record(ratio(f"start of {nodes}: `launch`, from the first application", took[ALL_ALIVE], BESIDE, floor))
+    start, floor, whole = f"start of 1 + {workers} nodes", took[FLOOR], [one.seconds for one in ours]
+    cpu = f"{COMMAND} {share(COMMAND, ours):.0%} and {NODES} {share(NODES, ours):.0%} of the CPU time"
+    record(ratio(f"{start}: `launch`", whole, BESIDE, floor).toward(at_most(1.15), cpu))
+    record(ratio(f"{start}: `launch`, from the first application", [one.to_alive for one in ours], BESIDE, floor))
     for how, words in TODAY.items():
-        record(ratio(f"start of {nodes}: {words}", took[how], BESIDE, floor))
-        record(ratio(f"start of {nodes}: {words}", took[how], "`launch`", took[OURS]))
+        record(ratio(f"{start}: {words}", took[how], BESIDE, floor))
+        record(ratio(f"{start}: {words}", took[how], "`launch`", whole))
+    for name in (RAY, NODES, COMMAND, WORKSPACE):
+        record(count(f"{start}: CPU time of {name}", *(one.share(name) for one in ours), beside="all CPU time of it"))
 
 
-def launch(shell: Shell, workers: int) -> tuple[float, float]:
-    """Seconds of the whole command, and from the first application until all are ALIVE; the cluster is gone again."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Launched:
+    """One launch: the seconds of the whole command, those from its first application on, and of the processors."""
+
+    seconds: float
+    to_alive: float
+    cpu: dict[str, float]
+
+    def share(self, name: str) -> float:
+        return self.cpu[name] / sum(self.cpu.values())
+
+
+def share(name: str, ours: list[Launched]) -> float:
+    return statistics.median(one.share(name) for one in ours)
+
+
+def launch(shell: Shell, workers: int) -> Launched:
+    """Launch and take down again, with a look at who has spent the processors' time when all are ALIVE."""
+    before, command, began = cpu_seconds(shell.processes()), os.times(), time.monotonic()
     told = shell.ok("launch", "--workers", str(workers)).stderr
-    whole = time.monotonic() - began
+    seconds, after = time.monotonic() - began, os.times()
+    cpu = between(before, cpu_seconds(shell.processes()))
+    cpu[COMMAND] = after.children_user + after.children_system - command.children_user - command.children_system
     found = re.search(r"ALIVE, ([\d.]+) s after the first application", told)
     assert found
     shell.ok("down")
-    return whole, float(found.group(1))
+    return Launched(seconds, float(found.group(1)), cpu)
 
 
 def raw_start(environment: Path, workers: int, how: str) -> float:
