@@ -24,9 +24,12 @@ def as_ray_does(connection: socket.socket) -> None:
     connection.sendall(ITS_WINDOW[:5])
     came = b""
     while len(came) < len(HTTP2_GREETING):
-        came += connection.recv(len(HTTP2_GREETING) - len(came)) or pytest.fail("it hung up")
-    assert came == HTTP2_GREETING
-    connection.sendall(ITS_WINDOW[5:] + IT_CONFIRMS)
+        received = connection.recv(len(HTTP2_GREETING) - len(came))
+        if not received:  # a caller that only looks whether the port is open
+            return
+        came += received
+    if came == HTTP2_GREETING:
+        connection.sendall(ITS_WINDOW[5:] + IT_CONFIRMS)
 
 
 def deaf(connection: socket.socket) -> None:
