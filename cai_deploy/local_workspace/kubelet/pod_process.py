@@ -25,8 +25,22 @@ _OURS = {signal.SIGTERM, signal.SIGUSR1}
 COULD_NOT_START = 125
 
 
+def fork_pod() -> int:
+    """As ``os.fork``, with a pod's signals held back in the child: one that is sent at once must find the workload, and
+    not the kubelet's own handlers, which heed none."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+    pid = -1
+    try:
+        pid = os.fork()
+        return pid
+    finally:
+        if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def become_pod(spec: PodSpec, *, ready: int, go: int, isolated: bool) -> NoReturn:
-    """Never returns. ``ready`` tells the kubelet that the namespaces are there, ``go`` that the cable is."""
+    """Goes on from ``fork_pod`` and never returns. ``ready`` tells the kubelet that the namespaces are there, ``go``
+    that the cable is."""
     try:
         _leave_the_kubelet(spec.log, keep={ready, go})
         if isolated:
@@ -41,7 +55,6 @@ def become_pod(spec: PodSpec, *, ready: int, go: int, isolated: bool) -> NoRetur
 
 
 def _leave_the_kubelet(log: str, keep: set[int]) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cai_deploy.local_workspace.kubelet import network
 from cai_deploy.local_workspace.kubelet.messages import PodSpec, PodStatus
-from cai_deploy.local_workspace.kubelet.pod_process import become_pod, exit_code
+from cai_deploy.local_workspace.kubelet.pod_process import become_pod, exit_code, fork_pod
 
 START_TIMEOUT = 10.0
 
@@ -60,7 +60,7 @@ class PodTable:
         go, go_write = os.pipe()
         cable = ""
         try:
-            pid = os.fork()
+            pid = fork_pod()
             if pid == 0:
                 os.close(ready_read)
                 os.close(go_write)
