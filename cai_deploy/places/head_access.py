@@ -31,9 +31,14 @@ class Words:
 def access_to_head(
     door: TokenDoor, name: str, head: Node | None, cluster: str, *, needs_token: bool, words: Words
 ) -> Access:
-    """How ``head`` is reached, behind the door called ``name``; it has answered just now. Raises NoHead otherwise."""
+    """How ``head`` is reached, behind the door called ``name``, "" for one that has yet to say where it is.
+
+    It has answered just now. Raises NoHead otherwise.
+    """
     if head is None:
         raise NoHead(f"there is no cluster {cluster} here", next_step="python -m cai_deploy launch")
+    if not name:
+        raise _silent(head, cluster, "has not said yet where it is", head.reason, words)
     try:
         door.get_json(name, ASKED)
     except NotLetIn as refused:
@@ -41,14 +46,18 @@ def access_to_head(
             f"the head of cluster {cluster} does not let us in", why=str(refused), next_step=words.when_refused
         ) from refused
     except NoAnswer as silent:
-        error = HeadSilent(
-            f"the head of cluster {cluster} does not answer; its {words.runs_as} is {head.state.value}",
-            why=str(silent),
-            next_step="see what it does: python -m cai_deploy status, and why: python -m cai_deploy explain",
-        )
-        error.retry_helps = head.state not in ENDED
-        raise error from silent
+        raise _silent(head, cluster, "does not answer", str(silent), words) from silent
     access = door.access(name)
     if needs_token and RAY_AUTHORIZATION not in access.headers:
         raise HeadRefuses(f"the token of cluster {cluster} cannot be read", next_step=words.if_unreadable)
     return access
+
+
+def _silent(head: Node, cluster: str, what: str, why: str, words: Words) -> HeadSilent:
+    error = HeadSilent(
+        f"the head of cluster {cluster} {what}; its {words.runs_as} is {head.state.value}",
+        why=why,
+        next_step="see what it does: python -m cai_deploy status, and why: python -m cai_deploy explain",
+    )
+    error.retry_helps = head.state not in ENDED
+    return error

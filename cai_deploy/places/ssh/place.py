@@ -13,11 +13,11 @@ from cai_deploy.access import Access
 from cai_deploy.diagnosis import Exhibit
 from cai_deploy.errors import DeployError
 from cai_deploy.holder import this_process
-from cai_deploy.places.base import Collection, HeadSilent, NotPossibleHere
+from cai_deploy.places.base import Collection, NotPossibleHere
 from cai_deploy.places.code import code_digest
 from cai_deploy.places.draining import Drains
 from cai_deploy.places.evidence import node_lines, written
-from cai_deploy.places.head_access import ENDED, Words, access_to_head
+from cai_deploy.places.head_access import Words, access_to_head
 from cai_deploy.places.lease import Claims, Lease
 from cai_deploy.places.node_groups import launcher_files, own_scripts
 from cai_deploy.places.node_logs import keep_logs
@@ -141,18 +141,14 @@ class SshPlace(PlaceOnFiles):
     def access(self, spec: ClusterSpec) -> Access:
         """How a client reaches the head of the cluster that ``spec`` names. Raises NoHead when none can."""
         seen = self.observe_cluster(spec)
-        head = next((node for node in seen.nodes if node.name == HEAD), None)
-        if head and not seen.connection:
-            silent = HeadSilent(
-                f"the head of cluster {spec.name} has not said yet where it is; its process is {head.state.value}",
-                why=head.reason,
-                next_step="see what it does: python -m cai_deploy status, and why: python -m cai_deploy explain",
-            )
-            silent.retry_helps = head.state not in ENDED
-            raise silent
-        door = seen.connection.dashboard_address if seen.connection else ""
-        needs_token = (seen.applied_spec or spec).authentication == "token"
-        return access_to_head(self._door, door, head, spec.name, needs_token=needs_token, words=WORDS)
+        return access_to_head(
+            self._door,
+            seen.connection.dashboard_address if seen.connection else "",
+            next((node for node in seen.nodes if node.name == HEAD), None),
+            spec.name,
+            needs_token=(seen.applied_spec or spec).authentication == "token",
+            words=WORDS,
+        )
 
     def last_words(self, step: Step) -> str:
         """The end of what explains a step's failure: its own log, or what was printed when it did not get so far."""
