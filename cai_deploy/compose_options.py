@@ -7,10 +7,11 @@ container is for us (its command, its labels, its network) is never a person's t
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from cai_deploy.spec_texts import CONTROL, Directory, Line
 
 OURS = frozenset(
     {
@@ -46,10 +47,7 @@ OURS = frozenset(
 
 LOOPBACK = "127.0.0.1"
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
 Word = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class Compose(BaseModel):
@@ -64,22 +62,13 @@ class Compose(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    directory: Line | None = None
+    directory: Directory | None = None
     image: Word | None = None
     base: Word | None = None
     publish: str = LOOPBACK
     address: str | None = None
     volumes: tuple[Line, ...] = ()
     extra: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("directory")
-    @classmethod
-    def _the_same_from_anywhere(cls, directory: str | None) -> str | None:
-        if directory is not None and CONTROL.search(directory):
-            raise ValueError("a directory is one line without control characters")
-        if directory is not None and not directory.startswith(("/", "~/")):
-            raise ValueError("the directory has to be absolute, or begin with ~/, to be the same from anywhere")
-        return directory
 
     @field_validator("publish", "address")
     @classmethod

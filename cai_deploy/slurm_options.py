@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from cai_deploy import daily_window
+from cai_deploy.spec_texts import CONTROL, Directory, Line
 
 WHAT_THE_AGENT_NEEDS = (
     "comment",
@@ -46,10 +47,7 @@ OURS = frozenset((*WHAT_THE_AGENT_NEEDS, *WHAT_A_NODE_IS, *WHAT_SBATCH_DOES))
 FIELDS = frozenset({"partition", "time", "account", "qos", "constraint", "gres", "reservation", "requeue", "export"})
 """Options that have a key of their own here."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-Word = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-Value = Word | int | bool
+Value = Line | int | bool
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 TIME = re.compile(
@@ -69,13 +67,13 @@ class SlurmOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    partition: Word | None = None
-    time: Word | None = None
-    account: Word | None = None
-    qos: Word | None = None
-    constraint: Word | None = None
-    gres: Word | None = None
-    reservation: Word | None = None
+    partition: Line | None = None
+    time: Line | None = None
+    account: Line | None = None
+    qos: Line | None = None
+    constraint: Line | None = None
+    gres: Line | None = None
+    reservation: Line | None = None
     mem: Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")] | None = None
     warning: Annotated[int, Field(ge=0, le=65_535)] = 120
     requeue: bool = True
@@ -163,20 +161,11 @@ class Slurm(SlurmOptions):
     many seconds a script has after the warning before its node is drained.
     """
 
-    directory: Word | None = None
+    directory: Directory | None = None
     ports_first: Annotated[int, Field(ge=1024, le=65_535)] | None = None
     idle: SlurmIdle | None = None
     handover: bool = False
     checkpoint: Annotated[int, Field(ge=0, le=65_535)] = 60
-
-    @field_validator("directory")
-    @classmethod
-    def _the_same_from_anywhere(cls, directory: str | None) -> str | None:
-        if directory is not None and CONTROL.search(directory):
-            raise ValueError("a directory is one line without control characters")
-        if directory is not None and not directory.startswith(("/", "~/")):
-            raise ValueError("the directory has to be absolute, or begin with ~/, to be the same from anywhere")
-        return directory
 
     @model_validator(mode="after")
     def _time_to_use_the_warning(self) -> Slurm:

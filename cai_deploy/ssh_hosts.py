@@ -6,13 +6,12 @@ says which groups it takes and how much of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+from cai_deploy.spec_texts import CONTROL
 
 ACCEPT_NEW = "CAI_DEPLOY_ACCEPT_NEW_HOST_KEYS"
 """Set to 1, hosts that are met for the first time are trusted, as `ssh -o StrictHostKeyChecking=accept-new` does."""

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cai_deploy"
 
 FLOORS = [
-    {"errors", "clock", "daily_window", "holder", "layout", "redaction"},
+    {"errors", "clock", "daily_window", "holder", "layout", "redaction", "spec_texts"},
     {"access", "carrier", "shell", "git_access", "shipped", "slurm_options", "ssh_hosts", "compose_options"}
     | {"connection", "node_settings"},
     {"spec"},

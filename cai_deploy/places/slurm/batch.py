@@ -16,7 +16,8 @@ from pathlib import Path
 
 from cai_deploy.errors import ConfigError
 from cai_deploy.places.slurm.marks import Mark
-from cai_deploy.slurm_options import CONTROL, SlurmOptions
+from cai_deploy.slurm_options import SlurmOptions
+from cai_deploy.spec_texts import CONTROL
 
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./&|*()\[\]!~^-]+")
 """Values that need no quotes in a line of options."""
